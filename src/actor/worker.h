@@ -1,0 +1,25 @@
+#ifndef BOXOFFICE_WORKER_H
+#define BOXOFFICE_WORKER_H
+
+#include "behaviour.h"
+#include "segment.h"
+
+/* Runs a worker process until it is told to stop: drain → decide → commit → publish → reply, with
+ * checkpoints in the background. Does not return before the stop; the result is the exit code. */
+struct worker_options {
+    struct segment *segment;
+    unsigned self; /* process index */
+    const struct behaviour *behaviour;
+    void *publish_context; /* for publish and start */
+    const char *journal_path, *state_path;
+};
+int worker_run(const struct worker_options *options);
+
+/* For audits: recovers a worker's rows without writing anything and calls visit with a view over
+ * journal and state together. */
+enum status worker_inspect(const struct behaviour *behaviour, const char *journal_path,
+                           const char *state_path, const struct config *config,
+                           void (*visit)(void *context, const struct row_view *rows),
+                           void *context);
+
+#endif

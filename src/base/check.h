@@ -1,0 +1,17 @@
+#ifndef BOXOFFICE_CHECK_H
+#define BOXOFFICE_CHECK_H
+
+#include <stddef.h>
+
+/* Assertions that stay in production. A failed check is a bug of ours: what was being done is
+ * written to stderr and into the process's obituary (check_obituary), then abort(). */
+#define check(condition)                                                                           \
+    ((condition) ? (void)0 : check_failed(__FILE__, __LINE__, #condition))
+
+_Noreturn void check_failed(const char *file, int line, const char *what);
+
+/* Registers where the last words go: `text` (size bytes, shared memory, outlives the process).
+ * NULL turns it off. The supervisor reads it after waitpid. */
+void check_obituary(char *text, size_t size);
+
+#endif

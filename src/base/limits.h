@@ -1,0 +1,22 @@
+#ifndef BOXOFFICE_LIMITS_H
+#define BOXOFFICE_LIMITS_H
+
+/* Fixed limits that more than one folder relies on. What a person may tune is in options.def. */
+enum {
+    PARTITION_COUNT = 64,      /* id mod 64 is an actor's partition, for life */
+    RESERVATION_SEATS_MAX = 64,
+    SECTIONS_MAX = 32,
+    LIST_MAX = 1000,           /* items in one list answer (transactions, reservations) */
+    SEAT_LIST_MAX = 10000,     /* seats in one seat map answer */
+    TEXT_NAME_MAX = 64,        /* section names, bytes */
+    TEXT_TITLE_MAX = 200,      /* concert titles, bytes */
+    IDEMPOTENCY_KEY_MAX = 64,
+    IDEMPOTENCY_KEYS_PER_USER_MAX = 10000,
+};
+
+#define ID_MAX ((UINT64_C(1) << 53) - 1)
+#define AMOUNT_MAX UINT64_C(1000000000000)     /* points in one charge or use */
+#define BALANCE_MAX UINT64_C(1000000000000000) /* points in one wallet */
+#define IDEMPOTENCY_TTL_MS (UINT64_C(24) * 3600 * 1000)
+
+#endif

@@ -1,0 +1,61 @@
+#ifndef BOXOFFICE_CATALOGUE_H
+#define BOXOFFICE_CATALOGUE_H
+
+#include "limits.h"
+#include "status.h"
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The read snapshot of what is on sale: one table for each seat worker, which alone writes it; fronts
+ * read it without a hop. Entries are appended and never move or go; an entry's fixed part is written
+ * before `schedule_count` is release-stored, and what changes is one atomic word, so a reader never
+ * sees a torn line. A successor writes the same entries again in the same order. */
+enum { CATALOGUE_SCHEDULES_MAX = 50000, CATALOGUE_CONCERTS_MAX = 50000 };
+
+struct catalogue_schedule {
+    uint64_t schedule, concert;
+    uint32_t concert_at; /* index in concerts[] */
+    uint32_t seat_count;
+    char open_date[12];  /* "2026-12-24" */
+    char start_time[8], end_time[8]; /* "19:00" */
+    _Atomic uint64_t free; /* available seats << 32 | index (1-based) of the first available seat, 0: none */
+};
+struct catalogue_concert {
+    uint64_t concert;
+    uint32_t title_length;
+    char title[TEXT_TITLE_MAX];
+};
+struct catalogue {
+    _Alignas(64) _Atomic uint32_t schedule_count;
+    _Atomic uint32_t concert_count;
+    struct catalogue_concert concerts[CATALOGUE_CONCERTS_MAX];
+    struct catalogue_schedule schedules[CATALOGUE_SCHEDULES_MAX];
+};
+
+/* A seat's id says its schedule: schedule << 17 | 1-based index. */
+static inline uint64_t seat_id(uint64_t schedule, uint64_t index)
+{
+    return schedule << 17 | index;
+}
+static inline uint64_t seat_id_schedule(uint64_t seat)
+{
+    return seat >> 17;
+}
+static inline uint64_t seat_id_index(uint64_t seat)
+{
+    return seat & 0x1ffff;
+}
+
+/* Owner only. Position of the entry, or STATUS_FULL. The writer keeps its own index from id to
+ * position. */
+enum status catalogue_add_concert(struct catalogue *catalogue, uint64_t concert, const char *title,
+                                  size_t title_length, uint32_t *at);
+enum status catalogue_add_schedule(struct catalogue *catalogue,
+                                   const struct catalogue_schedule *schedule, uint32_t *at);
+void catalogue_set_free(struct catalogue *catalogue, uint32_t at, uint32_t available,
+                        uint32_t first_free_index);
+void catalogue_reset(struct catalogue *catalogue); /* a successor starts over in place */
+
+#endif

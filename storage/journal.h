@@ -1,0 +1,87 @@
+#ifndef BOXOFFICE_JOURNAL_H
+#define BOXOFFICE_JOURNAL_H
+
+#include "status.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A worker's journal: append-only events in an LMDB environment of its own, key = sequence (big-endian),
+ * written with MDB_APPEND in synced transactions; each transaction ends with a trailer record. Default
+ * LMDB flags only (NOTLS for the read side). One thread uses a struct journal.
+ *
+ * Value layout: version(1) crc32c(4, of all that follows) kind(2) aggregate(8) aggregate version(8)
+ * actor kind(1) actor(8) time ms(8) payload. Integers little-endian.
+ *
+ * The file is filled with zeros ahead of use in steps (measured: 0.47 → 0.28 ms for a commit of 50
+ * records on ext4, because a commit then changes no file metadata). The fill happens between
+ * transactions on the writer's thread, so it can never meet LMDB's own writes; failing to fill (no
+ * space) is no error. */
+struct journal;
+
+struct journal_event {
+    uint64_t sequence; /* out on reading, ignored on appending */
+    uint64_t aggregate, aggregate_version;
+    uint64_t actor;
+    uint64_t at_ms;
+    uint16_t kind; /* enum event_kind */
+    uint8_t actor_kind;
+    const uint8_t *payload;
+    size_t payload_size;
+};
+
+enum { JOURNAL_MARKS_MAX = 64, JOURNAL_TRIM_MAX = 500 };
+/* What a transaction was decided on: for each producer's ring, the position after the last request
+ * decided (only meaningful within the segment). */
+struct journal_trailer {
+    uint64_t clock_ms;
+    uint64_t segment_id;
+    uint32_t mark_count;
+    struct {
+        uint64_t producer; /* process index */
+        uint64_t position;
+    } marks[JOURNAL_MARKS_MAX];
+};
+
+struct journal_options {
+    uint64_t map_size;      /* bytes; fixed */
+    uint64_t fill_ahead;    /* bytes kept zero-filled ahead of use; 0: none */
+    uint64_t floor;         /* sequences start above max(floor, what is stored) */
+    bool read_only;         /* for relay, audit: no lock, nothing is written */
+};
+
+/* Makes the directory when missing (fsyncs the parent). Clears stale readers. STATUS_IO,
+ * STATUS_CORRUPT (CRC or version of the last transaction), STATUS_NO_MEMORY, STATUS_STORAGE_FULL. */
+enum status journal_open(struct journal **journal, const char *directory,
+                         const struct journal_options *options);
+void journal_close(struct journal *journal);
+
+uint64_t journal_first_sequence(const struct journal *journal); /* 0: empty */
+uint64_t journal_last_sequence(const struct journal *journal);  /* committed; 0: never used */
+/* The last committed trailer; all zero in a new journal. */
+const struct journal_trailer *journal_last_trailer(const struct journal *journal);
+
+/* One transaction at a time. append assigns last + 1, last + 2 … A failed append or trim makes the
+ * commit fail (sticky). STATUS_FULL from begin: 80 % of the map is in use. */
+enum status journal_begin(struct journal *journal);
+enum status journal_append(struct journal *journal, const struct journal_event *event,
+                           uint64_t *sequence);
+/* Within a transaction: deletes at most JOURNAL_TRIM_MAX records below `below`, oldest first. The
+ * record before last is kept, so that a journal is never empty once it was used. */
+enum status journal_trim(struct journal *journal, uint64_t below);
+/* Appends the trailer and commits, synced. STATUS_STORAGE_FULL or STATUS_IO: nothing may be
+ * acknowledged and the journal must be closed; what is on disk is unknown until it is reopened. */
+enum status journal_commit(struct journal *journal, const struct journal_trailer *trailer);
+void journal_abort(struct journal *journal);
+
+/* Calls cb for each event (no trailers) with sequence >= from, in order, in one read transaction.
+ * The payload is valid during the call. cb returns false to stop. STATUS_CORRUPT on a bad record. */
+typedef bool (*journal_event_cb)(void *context, const struct journal_event *event);
+enum status journal_read(struct journal *journal, uint64_t from, journal_event_cb cb, void *context);
+
+/* A write that proves that the storage takes writes: a trailer-only transaction. */
+enum status journal_probe(struct journal *journal);
+uint64_t journal_bytes_used(const struct journal *journal); /* pages in use, not the file's size */
+uint64_t journal_record_count(const struct journal *journal);
+
+#endif
