@@ -69,7 +69,9 @@ struct segment_header {
     struct clock_base clock;
     _Atomic uint32_t draining; /* 1: the whole server is stopping */
     uint8_t ticket_key[SECRET_SIZE];
-    uint8_t admin_key_hash[SECRET_SIZE];
+    uint8_t admin_key_hash[SECRET_SIZE];  /* crypto_generichash of the key's text */
+    uint32_t charge_key_set;              /* 1: charges need the charge key */
+    uint8_t charge_key_hash[SECRET_SIZE]; /* likewise, of the charge key */
     struct config config;
     /* offsets from the segment's start */
     uint64_t processes_at, stats_at, http_stats_at, catalogue_at, pools_at[PROCESS_MAX];
