@@ -1,6 +1,9 @@
 #ifndef BOXOFFICE_LIMITS_H
 #define BOXOFFICE_LIMITS_H
 
+/* This folder is on the include path of every target, so <limits.h> finds this file first. */
+#include_next <limits.h>
+
 /* Fixed limits that more than one folder relies on. What a person may tune is in options.def. */
 enum {
     PARTITION_COUNT = 64,      /* id mod 64 is an actor's partition, for life */
