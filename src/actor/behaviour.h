@@ -68,8 +68,8 @@ void decision_emit(struct decision *decision, enum event_kind kind, uint64_t agg
                    uint64_t aggregate_version, const union event *body);
 /* Ends a request: OK or a refusal; the caller has filled decision->reply. REPLY_NONE: no body. */
 void decision_reply(struct decision *decision, enum outcome outcome, enum reply_kind kind);
-/* The request waits until a later decision answers wait_key; when its worker dies it is decided again
- * with resumed_attempt = attempt. */
+/* The request waits until a later decision answers wait_key; when its worker dies it is decided
+ * again with resumed_attempt = attempt. */
 void decision_defer(struct decision *decision, uint64_t wait_key, uint64_t attempt);
 /* outcome and reply go to every request that waits for wait_key. */
 void decision_answer_waiters(struct decision *decision, uint64_t wait_key, enum outcome outcome,
@@ -117,8 +117,8 @@ struct behaviour {
                          const struct actor_kind **kind, uint64_t *id);
     /* Before READY, when state is recovered: rebuilds read snapshots. May be NULL. */
     void (*start)(const struct row_view *rows, void *publish_context);
-    /* An empty data directory with --demo: emits the events of item `index` (0, 1, …) for this worker,
-     * each with its actor; false when there are no more. May be NULL. */
+    /* An empty data directory with --demo: emits the events of item `index` (0, 1, …) for this
+     * worker, each with its actor; false when there are no more. May be NULL. */
     bool (*seed)(const struct config *config, uint64_t index, uint64_t now_ms,
                  uint64_t next_sequence, struct seed_event *event);
 };

@@ -1,0 +1,123 @@
+#include "cache.h"
+#include "check.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { BUCKETS_MIN = 1024 };
+
+enum status cache_init(struct cache *cache, size_t bytes_max)
+{
+    memset(cache, 0, sizeof *cache);
+    TAILQ_INIT(&cache->recent);
+    cache->bytes_max = bytes_max;
+    cache->bucket_count = BUCKETS_MIN;
+    cache->buckets = calloc(cache->bucket_count, sizeof(struct actor *));
+    return cache->buckets == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+}
+
+void cache_fini(struct cache *cache)
+{
+    struct actor *actor;
+    while ((actor = TAILQ_FIRST(&cache->recent)) != NULL)
+        cache_drop(cache, actor);
+    free(cache->buckets);
+    memset(cache, 0, sizeof *cache);
+}
+
+static size_t bucket_of(const struct cache *cache, const struct actor_kind *kind, uint64_t id)
+{
+    uint64_t mixed = (id ^ (uint64_t)kind->number << 56) * UINT64_C(0x9e3779b97f4a7c15);
+    return (size_t)(mixed >> 20) & (cache->bucket_count - 1);
+}
+
+static void grow_buckets(struct cache *cache)
+{
+    struct actor **old = cache->buckets;
+    size_t old_count = cache->bucket_count;
+    cache->bucket_count = old_count * 2;
+    cache->buckets = calloc(cache->bucket_count, sizeof(struct actor *));
+    check(cache->buckets != NULL);
+    for (size_t i = 0; i < old_count; i++) {
+        struct actor *actor = old[i];
+        while (actor != NULL) {
+            struct actor *following = actor->hash_next;
+            size_t bucket = bucket_of(cache, actor->kind, actor_base(actor)->id);
+            actor->hash_next = cache->buckets[bucket];
+            cache->buckets[bucket] = actor;
+            actor = following;
+        }
+    }
+    free(old);
+}
+
+static size_t weigh(const struct actor *actor)
+{
+    size_t weight = sizeof *actor + actor->kind->object_size;
+    if (actor->kind->weight != NULL)
+        weight += actor->kind->weight(actor->object);
+    return weight;
+}
+
+static struct actor *actor_load(struct cache *cache, const struct actor_kind *kind, uint64_t id,
+                                const struct row_view *rows)
+{
+    struct actor *actor = aligned_alloc(_Alignof(struct actor),
+                                        (sizeof *actor + kind->object_size + 15) & ~(size_t)15);
+    check(actor != NULL);
+    memset(actor, 0, sizeof *actor + kind->object_size);
+    actor->kind = kind;
+    actor_base(actor)->id = id;
+    enum status status = kind->load(actor->object, rows);
+    check(status == STATUS_OK || status == STATUS_NOT_FOUND);
+    actor->weight = weigh(actor);
+    cache->bytes += actor->weight;
+    return actor;
+}
+
+struct actor *cache_get(struct cache *cache, const struct actor_kind *kind, uint64_t id,
+                        const struct row_view *rows)
+{
+    struct actor *actor = cache->buckets[bucket_of(cache, kind, id)];
+    while (actor != NULL && (actor_base(actor)->id != id || actor->kind != kind))
+        actor = actor->hash_next;
+    if (actor != NULL) {
+        TAILQ_REMOVE(&cache->recent, actor, recent);
+    } else {
+        if (cache->count >= cache->bucket_count)
+            grow_buckets(cache);
+        actor = actor_load(cache, kind, id, rows);
+        size_t bucket = bucket_of(cache, kind, id);
+        actor->hash_next = cache->buckets[bucket];
+        cache->buckets[bucket] = actor;
+        cache->count++;
+    }
+    TAILQ_INSERT_HEAD(&cache->recent, actor, recent);
+    return actor;
+}
+
+void cache_weigh(struct cache *cache, struct actor *actor)
+{
+    size_t weight = weigh(actor);
+    cache->bytes += weight - actor->weight;
+    actor->weight = weight;
+}
+
+void cache_drop(struct cache *cache, struct actor *actor)
+{
+    struct actor **at = &cache->buckets[bucket_of(cache, actor->kind, actor_base(actor)->id)];
+    while (*at != actor)
+        at = &(*at)->hash_next;
+    *at = actor->hash_next;
+    TAILQ_REMOVE(&cache->recent, actor, recent);
+    cache->count--;
+    cache->bytes -= actor->weight;
+    if (actor->kind->unload != NULL)
+        actor->kind->unload(actor->object);
+    free(actor);
+}
+
+void cache_trim(struct cache *cache)
+{
+    while (cache->bytes > cache->bytes_max && cache->count > 1)
+        cache_drop(cache, TAILQ_LAST(&cache->recent, actor_list));
+}

@@ -1,0 +1,42 @@
+#ifndef BOXOFFICE_CACHE_H
+#define BOXOFFICE_CACHE_H
+
+#include "behaviour.h"
+#include <sys/queue.h>
+
+/* Decoded actors, bounded by bytes, least recently used first out (passivation). Every actor can be
+ * rebuilt from rows at any time, so eviction loses nothing; it happens between batches only. */
+
+struct actor {
+    const struct actor_kind *kind;
+    struct actor *hash_next;
+    TAILQ_ENTRY(actor) recent;
+    size_t weight;
+    bool touched;                  /* changed in this batch: to be published and weighed again */
+    _Alignas(16) uint8_t object[]; /* begins with struct actor_base */
+};
+
+TAILQ_HEAD(actor_list, actor);
+
+struct cache {
+    struct actor **buckets;
+    size_t bucket_count, count;
+    size_t bytes, bytes_max;
+    struct actor_list recent; /* newest first */
+};
+
+enum status cache_init(struct cache *cache, size_t bytes_max);
+void cache_fini(struct cache *cache);
+/* The actor, loaded from rows when it is not there. Stays valid until cache_trim or cache_drop. */
+struct actor *cache_get(struct cache *cache, const struct actor_kind *kind, uint64_t id,
+                        const struct row_view *rows);
+void cache_weigh(struct cache *cache, struct actor *actor); /* after it changed */
+void cache_trim(struct cache *cache);                       /* between batches */
+void cache_drop(struct cache *cache, struct actor *actor);
+
+static inline struct actor_base *actor_base(struct actor *actor)
+{
+    return (struct actor_base *)(void *)actor->object;
+}
+
+#endif

@@ -1,0 +1,296 @@
+#include "check.h"
+#include "clock.h"
+#include "runtime.h"
+#include <string.h>
+
+/* One message: decode, route, decide, journal and apply the events, write the reply into its slot.
+ */
+
+const struct actor_kind *worker_kind(const struct worker *worker, uint8_t number)
+{
+    for (unsigned i = 0; worker->behaviour->kinds[i] != NULL; i++)
+        if (worker->behaviour->kinds[i]->number == number)
+            return worker->behaviour->kinds[i];
+    return NULL;
+}
+
+/* ---- the row sink that apply writes through ---- */
+
+static void sink_put(void *context, const struct row_key *key, const void *payload, size_t size)
+{
+    struct worker *worker = context;
+    struct actor_base *base = actor_base(worker->applying_actor);
+    overlay_put(&worker->overlay, worker->applying_kind->number, base->id,
+                worker->applying_sequence, key, payload, size);
+}
+
+static void sink_delete(void *context, const struct row_key *key)
+{
+    struct worker *worker = context;
+    struct actor_base *base = actor_base(worker->applying_actor);
+    overlay_delete(&worker->overlay, worker->applying_kind->number, base->id,
+                   worker->applying_sequence, key);
+}
+
+static void sink_timer(void *context, uint64_t at_ms)
+{
+    struct worker *worker = context;
+    uint64_t id = actor_base(worker->applying_actor)->id;
+    struct row_key key = row_key_of('t', id);
+    row_key_add_tag(&key, (char)worker->applying_kind->number);
+    uint8_t value[16];
+    struct pack_writer writer;
+    pack_writer_init(&writer, value, sizeof value);
+    pack_u64(&writer, at_ms);
+    if (at_ms == 0)
+        sink_delete(worker, &key);
+    else
+        sink_put(worker, &key, value, writer.used);
+    if (!worker->replaying)
+        timers_set(&worker->timers, worker->applying_kind->number, id, at_ms);
+}
+
+static void note_change(struct worker *worker, uint64_t number, bool opened)
+{
+    if (!worker->replaying)
+        batch_note_obligation(worker, worker->applying_kind->number,
+                              actor_base(worker->applying_actor)->id, number, opened);
+}
+
+static void sink_oblige(void *context, uint64_t number, uint16_t request_kind,
+                        const union request *request)
+{
+    struct worker *worker = context;
+    uint8_t value[192];
+    size_t size = obligation_encode(request_kind, request, value, sizeof value);
+    check(size > 0);
+    struct row_key key = obligation_key(worker->applying_kind->number,
+                                        actor_base(worker->applying_actor)->id, number);
+    sink_put(worker, &key, value, size);
+    note_change(worker, number, true);
+}
+
+static void sink_discharge(void *context, uint64_t number)
+{
+    struct worker *worker = context;
+    struct row_key key = obligation_key(worker->applying_kind->number,
+                                        actor_base(worker->applying_actor)->id, number);
+    sink_delete(worker, &key);
+    note_change(worker, number, false);
+}
+
+void worker_apply(struct worker *worker, struct actor *actor, const struct event_view *event)
+{
+    struct row_sink sink = {worker->rows, sink_put,    sink_delete,
+                            sink_timer,   sink_oblige, sink_discharge};
+    worker->applying_sequence = event->sequence;
+    worker->applying_kind = actor->kind;
+    worker->applying_actor = actor;
+    check(event->sequence > actor_base(actor)->last_sequence);
+    actor_base(actor)->last_sequence = event->sequence;
+    actor->kind->apply(actor->object, event, &sink);
+    worker->applying_actor = NULL;
+}
+
+static void journal_and_apply(struct worker *worker, struct actor *actor,
+                              struct journal_event *event)
+{
+    uint64_t sequence = 0;
+    /* A failure is sticky in the transaction: the commit reports it and nothing is acknowledged. */
+    if (journal_append(worker->journal, event, &sequence) != STATUS_OK)
+        sequence = actor_base(actor)->last_sequence + 1;
+    check(event_decode(event->kind, &worker->event, event->payload, event->payload_size));
+    struct event_view view = {sequence,     event->aggregate, event->aggregate_version,
+                              event->at_ms, event->kind,      &worker->event};
+    worker_apply(worker, actor, &view);
+    batch_touch(worker, actor);
+    worker->batch.events++;
+    worker->batch.has_events = true;
+}
+
+void worker_seed_event(struct worker *worker, const struct seed_event *seed)
+{
+    uint8_t payload[DECISION_BYTES_MAX];
+    struct actor *actor = cache_get(&worker->cache, seed->kind, seed->actor, &worker->rows);
+    struct journal_event event = {
+        .aggregate = seed->aggregate,
+        .aggregate_version = seed->aggregate_version,
+        .actor = seed->actor,
+        .at_ms = clock_now_ms(),
+        .kind = seed->event_kind,
+        .actor_kind = seed->kind->number,
+        .payload = payload,
+        .payload_size = event_encode(seed->event_kind, &seed->body, payload, sizeof payload),
+    };
+    check(event.payload_size > 0);
+    journal_and_apply(worker, actor, &event);
+}
+
+static void apply_events(struct worker *worker, struct actor *actor)
+{
+    struct decision *decision = &worker->decision;
+    for (unsigned i = 0; i < decision->event_count; i++) {
+        struct journal_event event = {
+            .aggregate = decision->events[i].aggregate,
+            .aggregate_version = decision->events[i].aggregate_version,
+            .actor = actor_base(actor)->id,
+            .at_ms = decision->now_ms,
+            .kind = decision->events[i].kind,
+            .actor_kind = actor->kind->number,
+            .payload = decision->bytes + decision->events[i].offset,
+            .payload_size = decision->events[i].size,
+        };
+        journal_and_apply(worker, actor, &event);
+    }
+}
+
+static void decision_begin(struct worker *worker, uint64_t resumed_attempt)
+{
+    struct decision *decision = &worker->decision;
+    memset(decision, 0, offsetof(struct decision, bytes));
+    decision->now_ms = clock_now_ms();
+    decision->next_sequence = journal_last_sequence(worker->journal) + 1 + worker->batch.events;
+    decision->resumed_attempt = resumed_attempt;
+    decision->config = worker->config;
+    decision->rows = &worker->rows;
+    decision->reply = &worker->reply;
+}
+
+static void answer_waiter(struct worker *worker, const struct waiter *waiter)
+{
+    const struct decision *decision = &worker->decision;
+    batch_reply(worker, waiter->channel, waiter->slot, waiter->request_id, decision->outcome,
+                decision->reply_kind, decision->reply);
+}
+
+/* ---- requests ---- */
+
+/* Why a request is not decided at the moment, or OUTCOME_OK. A saga goes on whatever the throttles
+ * say; where it cannot, its sender keeps the obligation and asks again. */
+static enum outcome refusal(struct worker *worker, unsigned flags)
+{
+    if (!(flags & REQUEST_WRITES))
+        return OUTCOME_OK;
+    if (flags & REQUEST_SAGA)
+        return !worker->read_only && batch_begin(worker) ? OUTCOME_OK : OUTCOME_UNAVAILABLE;
+    if (worker->read_only)
+        return OUTCOME_STORAGE_FULL;
+    if (worker->throttled || !batch_begin(worker))
+        return OUTCOME_OVERLOADED;
+    if (flags & REQUEST_OPENS_SAGA && !obligations_room(&worker->obligations))
+        return OUTCOME_OVERLOADED;
+    return OUTCOME_OK;
+}
+
+static void refuse(struct worker *worker, struct channel_consumer *channel, struct slot *slot,
+                   uint64_t request_id, enum outcome outcome)
+{
+    if (outcome == OUTCOME_OVERLOADED)
+        stat_add(&worker->stats->overloads_total, 1);
+    batch_reply(worker, channel, slot, request_id, outcome, REPLY_NONE, NULL);
+}
+
+static void mark_deciding(struct worker *worker, const struct channel_consumer *channel,
+                          uint64_t request_id)
+{
+    atomic_store_explicit(&worker->self->deciding_pool, channel->producer, memory_order_relaxed);
+    atomic_store_explicit(&worker->self->deciding_id, request_id, memory_order_relaxed);
+}
+
+static void decide_decoded(struct worker *worker, struct channel_consumer *channel,
+                           struct slot *slot, uint64_t request_id, uint64_t resumed_attempt,
+                           const struct request_info *info)
+{
+    struct message message = {
+        .origin = MESSAGE_REQUEST, .kind = info->kind, .request = &worker->request};
+    const struct actor_kind *kind = NULL;
+    uint64_t id = 0;
+    if (worker->behaviour->route(&message, &worker->rows, &kind, &id) != STATUS_OK) {
+        refuse(worker, channel, slot, request_id, OUTCOME_NOT_FOUND);
+        return;
+    }
+    struct actor *actor = cache_get(&worker->cache, kind, id, &worker->rows);
+    decision_begin(worker, resumed_attempt);
+    kind->decide(&worker->decision, actor->object, &message);
+    const struct decision *decision = &worker->decision;
+    check(decision->event_count == 0 || worker->batch.in_transaction);
+    apply_events(worker, actor);
+    if (decision->deferred) {
+        if (channel_defer(slot, request_id, decision->wait_key, decision->wait_attempt) &&
+            !waiter_add(worker, channel, slot, request_id, decision->wait_key))
+            refuse(worker, channel, slot, request_id, OUTCOME_OVERLOADED);
+        return;
+    }
+    check(decision->replied);
+    batch_reply(worker, channel, slot, request_id, decision->outcome, decision->reply_kind,
+                decision->reply);
+}
+
+void worker_decide_request(struct worker *worker, struct channel_consumer *channel,
+                           struct slot *slot, uint64_t request_id, uint64_t resumed_attempt)
+{
+    mark_deciding(worker, channel, request_id);
+    worker->batch.requests++;
+    const struct request_info *info = request_info(slot->kind);
+    size_t size = slot->request_size;
+    if (info == NULL || info->owner != worker->behaviour->role ||
+        size > slot_request_capacity(slot) ||
+        !request_decode(info->kind, &worker->request, slot_request(slot), size)) {
+        stat_add(&worker->stats->messages_malformed_total, 1);
+        refuse(worker, channel, slot, request_id, OUTCOME_INTERNAL);
+        return;
+    }
+    /* Whoever asked has been told "unknown" already; not doing it keeps a worker that was down, or
+     * overrun, from spending itself on answers that nobody reads. */
+    bool late = slot->deadline_ms < clock_now_ms() && resumed_attempt == 0;
+    unsigned flags = info->flags | (resumed_attempt != 0 ? REQUEST_SAGA : 0u);
+    enum outcome outcome = late ? OUTCOME_UNAVAILABLE : refusal(worker, flags);
+    if (outcome != OUTCOME_OK)
+        refuse(worker, channel, slot, request_id, outcome);
+    else
+        decide_decoded(worker, channel, slot, request_id, resumed_attempt, info);
+    atomic_store_explicit(&worker->self->deciding_id, 0, memory_order_relaxed);
+}
+
+void worker_decide_reply(struct worker *worker, const struct obligation *obligation,
+                         struct slot *slot)
+{
+    const struct actor_kind *kind = worker_kind(worker, obligation->actor_kind);
+    check(kind != NULL);
+    size_t size = slot->reply_size;
+    struct message message = {.origin = MESSAGE_REPLY,
+                              .kind = obligation->request_kind,
+                              .request = &worker->request,
+                              .obligation = obligation->number,
+                              .outcome = slot->outcome < OUTCOME_COUNT ? (enum outcome)slot->outcome
+                                                                       : OUTCOME_INTERNAL,
+                              .reply_kind = slot->reply_kind};
+    static union reply received;
+    if (size > slot_reply_capacity(slot) ||
+        (message.reply_kind != REPLY_NONE &&
+         !reply_decode(message.reply_kind, &received, slot_reply(slot), size)) ||
+        !request_decode(message.kind, &worker->request, obligation->request, obligation->size)) {
+        stat_add(&worker->stats->messages_malformed_total, 1);
+        return;
+    }
+    message.reply = &received;
+    struct actor *actor = cache_get(&worker->cache, kind, obligation->actor, &worker->rows);
+    decision_begin(worker, 0);
+    kind->decide(&worker->decision, actor->object, &message);
+    apply_events(worker, actor);
+    if (worker->decision.answers_waiters)
+        waiters_take(worker, worker->decision.wait_key, answer_waiter);
+}
+
+void worker_decide_timer(struct worker *worker, uint8_t kind_number, uint64_t id)
+{
+    const struct actor_kind *kind = worker_kind(worker, kind_number);
+    check(kind != NULL);
+    struct message message = {.origin = MESSAGE_TIMER};
+    struct actor *actor = cache_get(&worker->cache, kind, id, &worker->rows);
+    decision_begin(worker, 0);
+    kind->decide(&worker->decision, actor->object, &message);
+    apply_events(worker, actor);
+    if (worker->decision.answers_waiters)
+        waiters_take(worker, worker->decision.wait_key, answer_waiter);
+}

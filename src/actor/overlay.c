@@ -1,0 +1,343 @@
+#include "overlay.h"
+#include "check.h"
+#include <stdlib.h>
+#include <string.h>
+
+static int row_order(const struct overlay_row *a, const struct overlay_row *b)
+{
+    return row_key_compare(&a->key, &b->key);
+}
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wunused-function"
+RB_PROTOTYPE_STATIC(overlay_tree, overlay_row, node, row_order);
+RB_GENERATE_STATIC(overlay_tree, overlay_row, node, row_order)
+#pragma GCC diagnostic pop
+
+enum { BUCKETS_MIN = 1024 };
+
+enum status overlay_init(struct overlay *overlay, struct state_reader *reader)
+{
+    memset(overlay, 0, sizeof *overlay);
+    overlay->reader = reader;
+    RB_INIT(&overlay->rows);
+    TAILQ_INIT(&overlay->dirty);
+    overlay->bucket_count = BUCKETS_MIN;
+    overlay->buckets = calloc(overlay->bucket_count, sizeof(struct overlay_owner *));
+    return overlay->buckets == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+}
+
+void overlay_fini(struct overlay *overlay)
+{
+    struct overlay_row *row, *next;
+    for (row = RB_MIN(overlay_tree, &overlay->rows); row != NULL; row = next) {
+        next = RB_NEXT(overlay_tree, &overlay->rows, row);
+        RB_REMOVE(overlay_tree, &overlay->rows, row);
+        free(row->value);
+        free(row);
+    }
+    for (size_t i = 0; i < overlay->bucket_count; i++) {
+        struct overlay_owner *owner = overlay->buckets[i];
+        while (owner != NULL) {
+            struct overlay_owner *following = owner->hash_next;
+            free(owner);
+            owner = following;
+        }
+    }
+    free(overlay->buckets);
+    memset(overlay, 0, sizeof *overlay);
+}
+
+static void *must_alloc(size_t size)
+{
+    void *memory = malloc(size);
+    check(memory != NULL);
+    return memory;
+}
+
+static size_t bucket_of(const struct overlay *overlay, uint8_t kind, uint64_t id)
+{
+    uint64_t mixed = (id ^ (uint64_t)kind << 56) * UINT64_C(0x9e3779b97f4a7c15);
+    return (size_t)(mixed >> 20) & (overlay->bucket_count - 1);
+}
+
+static void grow_buckets(struct overlay *overlay)
+{
+    struct overlay_owner **old = overlay->buckets;
+    size_t old_count = overlay->bucket_count;
+    overlay->bucket_count = old_count * 2;
+    overlay->buckets = calloc(overlay->bucket_count, sizeof(struct overlay_owner *));
+    check(overlay->buckets != NULL);
+    for (size_t i = 0; i < old_count; i++) {
+        struct overlay_owner *owner = old[i];
+        while (owner != NULL) {
+            struct overlay_owner *following = owner->hash_next;
+            size_t bucket = bucket_of(overlay, owner->kind, owner->id);
+            owner->hash_next = overlay->buckets[bucket];
+            overlay->buckets[bucket] = owner;
+            owner = following;
+        }
+    }
+    free(old);
+}
+
+static struct overlay_owner *owner_find(const struct overlay *overlay, uint8_t kind, uint64_t id)
+{
+    struct overlay_owner *owner = overlay->buckets[bucket_of(overlay, kind, id)];
+    while (owner != NULL && (owner->id != id || owner->kind != kind))
+        owner = owner->hash_next;
+    return owner;
+}
+
+/* The owner, marked dirty by event `sequence`. */
+static struct overlay_owner *owner_touch(struct overlay *overlay, uint8_t kind, uint64_t id,
+                                         uint64_t sequence)
+{
+    struct overlay_owner *owner = owner_find(overlay, kind, id);
+    if (owner == NULL) {
+        if (overlay->owner_count >= overlay->bucket_count)
+            grow_buckets(overlay);
+        owner = must_alloc(sizeof *owner);
+        memset(owner, 0, sizeof *owner);
+        owner->kind = kind;
+        owner->id = id;
+        owner->state = OWNER_DIRTY;
+        owner->first_sequence = sequence;
+        TAILQ_INIT(&owner->rows);
+        size_t bucket = bucket_of(overlay, kind, id);
+        owner->hash_next = overlay->buckets[bucket];
+        overlay->buckets[bucket] = owner;
+        overlay->owner_count++;
+        overlay->bytes += sizeof *owner;
+        TAILQ_INSERT_TAIL(&overlay->dirty, owner, link);
+    } else if (owner->state == OWNER_SAVING && !owner->dirty_again) {
+        owner->dirty_again = true;
+        owner->first_sequence = sequence;
+        TAILQ_INSERT_TAIL(&overlay->dirty, owner, link);
+    }
+    return owner;
+}
+
+static void owner_free(struct overlay *overlay, struct overlay_owner *owner)
+{
+    struct overlay_owner **at = &overlay->buckets[bucket_of(overlay, owner->kind, owner->id)];
+    while (*at != owner)
+        at = &(*at)->hash_next;
+    *at = owner->hash_next;
+    overlay->owner_count--;
+    overlay->bytes -= sizeof *owner;
+    free(owner);
+}
+
+static struct overlay_row *row_find(struct overlay *overlay, const struct row_key *key)
+{
+    struct overlay_row probe;
+    probe.key = *key;
+    return RB_FIND(overlay_tree, &overlay->rows, &probe);
+}
+
+static struct overlay_row *row_touch(struct overlay *overlay, struct overlay_owner *owner,
+                                     const struct row_key *key)
+{
+    struct overlay_row *row = row_find(overlay, key);
+    if (row == NULL) {
+        row = must_alloc(sizeof *row);
+        memset(row, 0, sizeof *row);
+        row->key = *key;
+        row->owner = owner;
+        RB_INSERT(overlay_tree, &overlay->rows, row);
+        TAILQ_INSERT_TAIL(&owner->rows, row, sibling);
+        owner->row_count++;
+        overlay->row_count++;
+        overlay->bytes += sizeof *row;
+    }
+    check(row->owner == owner); /* a row belongs to one actor */
+    row->stamp = ++overlay->stamp;
+    return row;
+}
+
+void overlay_put(struct overlay *overlay, uint8_t kind, uint64_t id, uint64_t sequence,
+                 const struct row_key *key, const void *value, size_t size)
+{
+    struct overlay_owner *owner = owner_touch(overlay, kind, id, sequence);
+    struct overlay_row *row = row_touch(overlay, owner, key);
+    if (size > row->capacity) {
+        free(row->value);
+        row->value = must_alloc(size);
+        overlay->bytes += size - row->capacity;
+        row->capacity = (uint32_t)size;
+    }
+    memcpy(row->value, value, size);
+    row->size = (uint32_t)size;
+    row->deleted = false;
+}
+
+void overlay_delete(struct overlay *overlay, uint8_t kind, uint64_t id, uint64_t sequence,
+                    const struct row_key *key)
+{
+    struct overlay_owner *owner = owner_touch(overlay, kind, id, sequence);
+    struct overlay_row *row = row_touch(overlay, owner, key);
+    row->deleted = true;
+    row->size = 0;
+}
+
+/* ---- reading ---- */
+
+static enum status view_get(void *context, const struct row_key *key, struct row_bytes *value)
+{
+    struct overlay *overlay = context;
+    const struct overlay_row *row = row_find(overlay, key);
+    if (row != NULL) {
+        if (row->deleted)
+            return STATUS_NOT_FOUND;
+        *value = (struct row_bytes){row->value, row->size};
+        return STATUS_OK;
+    }
+    if (overlay->reader == NULL)
+        return STATUS_NOT_FOUND;
+    enum status status = state_get(overlay->reader, key, value);
+    check(status == STATUS_OK || status == STATUS_NOT_FOUND);
+    return status;
+}
+
+static bool has_prefix(const struct row_key *key, const struct row_key *prefix)
+{
+    return key->size >= prefix->size && memcmp(key->data, prefix->data, prefix->size) == 0;
+}
+
+/* The first key above everything with this prefix; size 0 when there is none. */
+static struct row_key prefix_end(const struct row_key *prefix)
+{
+    struct row_key end = *prefix;
+    while (end.size > 0 && end.data[end.size - 1] == 0xff)
+        end.size--;
+    if (end.size > 0)
+        end.data[end.size - 1]++;
+    return end;
+}
+
+static struct overlay_row *row_seek(struct overlay *overlay, const struct row_key *from,
+                                    bool descending)
+{
+    struct overlay_row probe;
+    probe.key = *from;
+    if (!descending)
+        return RB_NFIND(overlay_tree, &overlay->rows, &probe);
+    if (from->size == 0)
+        return RB_MAX(overlay_tree, &overlay->rows);
+    struct overlay_row *above = RB_NFIND(overlay_tree, &overlay->rows, &probe);
+    return above == NULL ? RB_MAX(overlay_tree, &overlay->rows)
+                         : RB_PREV(overlay_tree, &overlay->rows, above);
+}
+
+static struct overlay_row *row_step(struct overlay *overlay, struct overlay_row *row,
+                                    bool descending)
+{
+    return descending ? RB_PREV(overlay_tree, &overlay->rows, row)
+                      : RB_NEXT(overlay_tree, &overlay->rows, row);
+}
+
+/* Walks memory and environment side by side; a row in memory hides the saved one of the same key.
+ */
+static void view_scan(void *context, const struct row_key *prefix, const struct row_key *from,
+                      bool descending, row_visit_cb visit, void *visit_context)
+{
+    struct overlay *overlay = context;
+    struct row_key start = from != NULL ? *from : descending ? prefix_end(prefix) : *prefix;
+    struct overlay_row *row = row_seek(overlay, &start, descending);
+    struct state_cursor *cursor = NULL;
+    struct row_key saved_key = {0};
+    struct row_bytes saved = {0};
+    enum status status = STATUS_NOT_FOUND;
+    if (overlay->reader != NULL) {
+        check(state_cursor_open(&cursor, overlay->reader) == STATUS_OK);
+        status = state_cursor_seek(cursor, &start, descending, &saved_key, &saved);
+    }
+    for (;;) {
+        check(status == STATUS_OK || status == STATUS_NOT_FOUND);
+        bool have_saved = status == STATUS_OK && has_prefix(&saved_key, prefix);
+        bool have_row = row != NULL && has_prefix(&row->key, prefix);
+        if (!have_saved && !have_row)
+            break;
+        int order = !have_row ? 1 : !have_saved ? -1 : row_key_compare(&row->key, &saved_key);
+        if (descending && have_row && have_saved)
+            order = -order;
+        bool more = true;
+        if (order > 0)
+            more = visit(visit_context, &saved_key, saved);
+        else if (!row->deleted)
+            more = visit(visit_context, &row->key, (struct row_bytes){row->value, row->size});
+        if (!more)
+            break;
+        if (order >= 0)
+            status = state_cursor_next(cursor, descending, &saved_key, &saved);
+        if (order <= 0)
+            row = row_step(overlay, row, descending);
+    }
+    if (cursor != NULL)
+        state_cursor_close(cursor);
+}
+
+struct row_view overlay_view(struct overlay *overlay)
+{
+    return (struct row_view){overlay, view_get, view_scan};
+}
+
+/* ---- checkpoints ---- */
+
+size_t overlay_round_begin(struct overlay *overlay, struct overlay_owner **owners)
+{
+    size_t count = 0;
+    struct overlay_owner *owner;
+    TAILQ_FOREACH(owner, &overlay->dirty, link)
+    {
+        if (owners != NULL) {
+            check(owner->state == OWNER_DIRTY);
+            owner->state = OWNER_ROUND;
+            owners[count] = owner;
+        }
+        count++;
+    }
+    if (owners != NULL)
+        TAILQ_INIT(&overlay->dirty);
+    return count;
+}
+
+void overlay_saving(struct overlay_owner *owner)
+{
+    check(owner->state == OWNER_ROUND);
+    owner->state = OWNER_SAVING;
+    owner->dirty_again = false;
+}
+
+void overlay_saved(struct overlay *overlay, struct overlay_owner *owner, uint64_t stamp)
+{
+    check(owner->state == OWNER_SAVING);
+    struct overlay_row *row, *next;
+    for (row = TAILQ_FIRST(&owner->rows); row != NULL; row = next) {
+        next = TAILQ_NEXT(row, sibling);
+        if (row->stamp > stamp)
+            continue;
+        RB_REMOVE(overlay_tree, &overlay->rows, row);
+        TAILQ_REMOVE(&owner->rows, row, sibling);
+        owner->row_count--;
+        overlay->row_count--;
+        overlay->bytes -= sizeof *row + row->capacity;
+        free(row->value);
+        free(row);
+    }
+    if (owner->dirty_again) {
+        owner->state = OWNER_DIRTY;
+        owner->dirty_again = false;
+    } else {
+        check(owner->row_count == 0);
+        owner_free(overlay, owner);
+    }
+}
+
+uint64_t overlay_covered(const struct overlay *overlay, uint64_t last_sequence)
+{
+    const struct overlay_owner *oldest = TAILQ_FIRST(&overlay->dirty);
+    return oldest == NULL ? last_sequence : oldest->first_sequence - 1;
+}

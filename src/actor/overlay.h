@@ -1,0 +1,88 @@
+#ifndef BOXOFFICE_OVERLAY_H
+#define BOXOFFICE_OVERLAY_H
+
+#include "rows.h"
+#include <bsd/sys/tree.h>
+#include <sys/queue.h>
+
+/* Rows that the journal covers but the state environment does not have yet, in key order, over a
+ * reader of that environment. Rows are grouped by the actor that wrote them (owner), because a
+ * checkpoint must save all unsaved rows of an actor in one transaction: its head row says which
+ * events are contained.
+ *
+ * A checkpoint round takes every owner that is dirty at its start, slice by slice. An owner that is
+ * written again after its slice was copied becomes dirty anew for the next round. What the rows
+ * cover is known at the end of a round: everything below the first event of the oldest owner still
+ * dirty. */
+
+struct overlay_owner;
+
+struct overlay_row {
+    RB_ENTRY(overlay_row) node;
+    TAILQ_ENTRY(overlay_row) sibling; /* in the owner, in the order of the first write */
+    struct overlay_owner *owner;
+    uint64_t stamp; /* of its last write */
+    struct row_key key;
+    bool deleted; /* hides a saved row */
+    uint32_t size, capacity;
+    uint8_t *value;
+};
+
+enum overlay_owner_state {
+    OWNER_DIRTY,  /* in the list of the next round */
+    OWNER_ROUND,  /* in the current round, not copied yet */
+    OWNER_SAVING, /* copied into the slice under way */
+};
+
+struct overlay_owner {
+    uint8_t kind;
+    uint64_t id;
+    enum overlay_owner_state state;
+    bool dirty_again;        /* SAVING, and also in the list of the next round */
+    uint64_t first_sequence; /* oldest event of the unsaved rows, as of its list's round */
+    struct overlay_owner *hash_next;
+    TAILQ_ENTRY(overlay_owner) link; /* the next round's list */
+    TAILQ_HEAD(, overlay_row) rows;
+    uint32_t row_count;
+};
+
+RB_HEAD(overlay_tree, overlay_row);
+TAILQ_HEAD(overlay_owner_list, overlay_owner);
+
+struct overlay {
+    struct state_reader *reader; /* not owned; may be NULL: rows in memory only */
+    struct overlay_tree rows;
+    struct overlay_owner **buckets;
+    size_t bucket_count, owner_count;
+    struct overlay_owner_list dirty; /* FIFO by first_sequence */
+    uint64_t stamp;                  /* rises with every write */
+    size_t row_count, bytes;         /* bytes: an estimate of the heap in use */
+};
+
+enum status overlay_init(struct overlay *overlay, struct state_reader *reader);
+void overlay_fini(struct overlay *overlay);
+
+/* Writes a row that event `sequence` of actor (kind, id) made. Memory that cannot be had ends the
+ * process. */
+void overlay_put(struct overlay *overlay, uint8_t kind, uint64_t id, uint64_t sequence,
+                 const struct row_key *key, const void *value, size_t size);
+void overlay_delete(struct overlay *overlay, uint8_t kind, uint64_t id, uint64_t sequence,
+                    const struct row_key *key);
+
+/* A view over the rows here and those saved. */
+struct row_view overlay_view(struct overlay *overlay);
+
+/* ---- for checkpoints; all on the worker's thread ---- */
+
+/* Puts every dirty owner into a round; returns how many there are. `owners` (NULL to count only)
+ * gets them in FIFO order. */
+size_t overlay_round_begin(struct overlay *overlay, struct overlay_owner **owners);
+/* The owner's rows are copied by the caller now. */
+void overlay_saving(struct overlay_owner *owner);
+/* The slice with this owner's rows, copied at `stamp`, is committed: drops what has not changed
+ * since. The owner may be freed. */
+void overlay_saved(struct overlay *overlay, struct overlay_owner *owner, uint64_t stamp);
+/* Every event up to here is saved once the slice under way (the last of a round) is. */
+uint64_t overlay_covered(const struct overlay *overlay, uint64_t last_sequence);
+
+#endif

@@ -1,0 +1,143 @@
+#ifndef BOXOFFICE_RUNTIME_H
+#define BOXOFFICE_RUNTIME_H
+
+#include "cache.h"
+#include "checkpoint.h"
+#include "journal.h"
+#include "obligations.h"
+#include "overlay.h"
+#include "timers.h"
+#include "worker.h"
+
+/* The inside of a worker process, shared by its files: decide.c (one message), batch.c (commit and
+ * publish), recovery.c (start), worker.c (turns). One thread, but for the checkpoint's. */
+
+enum {
+    BATCH_REQUESTS_MAX = 512, /* requests decided before a commit */
+    BATCH_ANSWERS_MAX = 512,  /* replies of other workers taken up before a commit */
+    BATCH_TIMERS_MAX = 64,
+    BATCH_TOUCHED_MAX = BATCH_REQUESTS_MAX + BATCH_ANSWERS_MAX + BATCH_TIMERS_MAX,
+    WAITERS_MAX = 16384,
+};
+
+/* A reply that is written in its slot and leaves after the commit. */
+struct pending_reply {
+    struct channel_consumer *channel;
+    struct slot *slot;
+    uint64_t request_id;
+};
+
+/* A request that is DEFERRED. */
+struct waiter {
+    struct waiter *next; /* of the same bucket */
+    struct channel_consumer *channel;
+    struct slot *slot;
+    uint64_t request_id, key;
+};
+
+/* What an applied event opened or closed; carried out after the commit. */
+struct obligation_change {
+    uint8_t actor_kind;
+    bool opened;
+    uint64_t actor, number;
+};
+
+struct batch {
+    bool in_transaction;
+    bool has_events;
+    unsigned requests, events;
+    unsigned reply_count, reply_capacity; /* at most one for each request and each waiter */
+    struct pending_reply *replies;
+    unsigned touched_count;
+    struct actor *touched[BATCH_TOUCHED_MAX];
+    unsigned change_count, change_capacity;
+    struct obligation_change *changes;
+};
+
+enum { WAITER_BUCKETS = 4096 };
+
+struct worker {
+    struct segment *segment;
+    struct process_entry *self;
+    struct process_stats *stats;
+    const struct worker_options *options;
+    const struct behaviour *behaviour;
+    const struct config *config;
+    unsigned index;
+
+    struct journal *journal;
+    struct state *state;
+    struct state_reader *reader;
+    struct overlay overlay;
+    struct row_view rows;
+    struct cache cache;
+    struct timers timers;
+    struct obligations obligations;
+    struct checkpoint *checkpoint; /* NULL while read-only */
+    bool read_only;
+    bool throttled; /* too much is not checkpointed yet: new work is refused */
+
+    struct channel_consumer channels[PROCESS_MAX];
+    unsigned channel_count;
+
+    struct waiter *waiters[WAITER_BUCKETS];
+    unsigned waiter_count;
+
+    struct batch batch;
+    uint64_t applying_sequence; /* of the event that is being applied */
+    const struct actor_kind *applying_kind;
+    struct actor *applying_actor;
+    bool replaying;
+
+    struct decision decision;
+    union request request;
+    union reply reply;
+    union event event;
+};
+
+/* decide.c */
+const struct actor_kind *worker_kind(const struct worker *worker, uint8_t number);
+/* Applies one event to its actor and its rows; also in recovery. */
+void worker_apply(struct worker *worker, struct actor *actor, const struct event_view *event);
+/* Decides one request; its reply, if any, joins the batch. */
+void worker_decide_request(struct worker *worker, struct channel_consumer *channel,
+                           struct slot *slot, uint64_t request_id, uint64_t resumed_attempt);
+void worker_decide_reply(struct worker *worker, const struct obligation *obligation,
+                         struct slot *slot);
+void worker_decide_timer(struct worker *worker, uint8_t kind, uint64_t id);
+/* Journals and applies an event that no decision made (demo data). */
+void worker_seed_event(struct worker *worker, const struct seed_event *seed);
+
+/* batch.c */
+/* Opens the batch's journal transaction; false when the journal takes no more. */
+bool batch_begin(struct worker *worker);
+void batch_reply(struct worker *worker, struct channel_consumer *channel, struct slot *slot,
+                 uint64_t request_id, enum outcome outcome, uint16_t reply_kind,
+                 const union reply *reply);
+void batch_touch(struct worker *worker, struct actor *actor);
+void batch_note_obligation(struct worker *worker, uint8_t actor_kind, uint64_t actor,
+                           uint64_t number, bool opened);
+/* Commits what was decided, then publishes: snapshots, replies, messages to other workers. A failed
+ * commit ends the process (nothing of the batch is acknowledged). */
+void batch_end(struct worker *worker);
+void batch_drop(struct worker *worker); /* nothing was decided: gives the transaction back */
+/* A transaction of its own for trimming, when at least records_min may go. */
+void batch_trim(struct worker *worker, uint64_t records_min);
+
+/* waiters.c */
+bool waiter_add(struct worker *worker, struct channel_consumer *channel, struct slot *slot,
+                uint64_t request_id, uint64_t key);
+/* Calls cb for each waiter of key and forgets it. */
+void waiters_take(struct worker *worker, uint64_t key,
+                  void (*cb)(struct worker *worker, const struct waiter *waiter));
+
+/* recovery.c */
+enum status worker_recover(struct worker *worker);
+enum status worker_replay(struct worker *worker, uint64_t *events);
+enum status worker_seed(struct worker *worker);
+void worker_adopt_requests(struct worker *worker);
+/* Test writes to both environments; sets read_only. Other failures than a full disk are returned.
+ */
+enum status worker_probe(struct worker *worker);
+
+#endif

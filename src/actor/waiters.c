@@ -1,0 +1,39 @@
+#include "check.h"
+#include "runtime.h"
+#include <stdlib.h>
+
+static struct waiter **bucket_of(struct worker *worker, uint64_t key)
+{
+    return &worker->waiters[(key * UINT64_C(0x9e3779b97f4a7c15) >> 20) & (WAITER_BUCKETS - 1)];
+}
+
+bool waiter_add(struct worker *worker, struct channel_consumer *channel, struct slot *slot,
+                uint64_t request_id, uint64_t key)
+{
+    if (worker->waiter_count >= WAITERS_MAX)
+        return false;
+    struct waiter *waiter = malloc(sizeof *waiter);
+    check(waiter != NULL);
+    struct waiter **bucket = bucket_of(worker, key);
+    *waiter = (struct waiter){*bucket, channel, slot, request_id, key};
+    *bucket = waiter;
+    worker->waiter_count++;
+    return true;
+}
+
+void waiters_take(struct worker *worker, uint64_t key,
+                  void (*cb)(struct worker *worker, const struct waiter *waiter))
+{
+    struct waiter **at = bucket_of(worker, key);
+    while (*at != NULL) {
+        struct waiter *waiter = *at;
+        if (waiter->key != key) {
+            at = &waiter->next;
+            continue;
+        }
+        *at = waiter->next;
+        worker->waiter_count--;
+        cb(worker, waiter);
+        free(waiter);
+    }
+}

@@ -1,0 +1,353 @@
+#include "check.h"
+#include "clock.h"
+#include "log.h"
+#include "runtime.h"
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+/* A worker process: open, recover, adopt, then turns until it is told to stop. */
+
+enum {
+    CHECKPOINT_EVENTS = 20000,     /* journal tail that starts a round */
+    CHECKPOINT_INTERVAL_MS = 2000, /* and the time after which a shorter one does */
+    REPLAY_EVENTS_MAX = 100000,    /* replays in about 200 ms (bench/README.md); beyond: 503 */
+    IDLE_POLL_MS = 100,            /* the coarse poll behind the doorbell */
+    HOUSEKEEPING_MS = 1000,
+    TRIM_IDLE_RECORDS = 1000, /* worth a transaction of its own */
+};
+static const uint64_t SPACE_LOW_BYTES = UINT64_C(2) << 20;    /* no more writes below */
+static const uint64_t SPACE_ENOUGH_BYTES = UINT64_C(4) << 20; /* they are tried again above */
+static const uint64_t FILL_AHEAD_BYTES = UINT64_C(16) << 20;
+enum { FILL_SPACE_SHARE = 32 }; /* never more than this part of the free space */
+
+struct turns {
+    uint64_t housekeeping_ms, checkpoint_ms;
+    unsigned first_channel; /* taken in turn, so that no producer starves another */
+};
+
+static enum status open_channels(struct worker *worker)
+{
+    struct segment *segment = worker->segment;
+    for (unsigned i = 0; i < segment->header->process_count; i++) {
+        if (segment->header->channels_at[i][worker->index] == 0)
+            continue;
+        enum status status = channel_consumer_open(&worker->channels[worker->channel_count++],
+                                                   segment, i, worker->index);
+        if (status != STATUS_OK)
+            return status;
+    }
+    return STATUS_OK;
+}
+
+static enum status open_storage(struct worker *worker)
+{
+    const struct worker_options *options = worker->options;
+    enum status status = state_open(&worker->state, options->state_path,
+                                    worker->config->state_size_mib << 20, false);
+    if (status != STATUS_OK)
+        return status;
+    uint64_t fill = state_free_space(worker->state) / FILL_SPACE_SHARE;
+    uint64_t covered = state_covered(worker->state);
+    uint64_t released =
+        atomic_load_explicit(&worker->self->released_sequence, memory_order_acquire);
+    struct journal_options journal = {
+        .map_size = worker->config->journal_size_mib << 20,
+        .fill_ahead = fill < FILL_AHEAD_BYTES ? fill : FILL_AHEAD_BYTES,
+        .floor = covered > released ? covered : released,
+    };
+    status = journal_open(&worker->journal, options->journal_path, &journal);
+    if (status != STATUS_OK)
+        return status;
+    return state_reader_open(&worker->reader, worker->state);
+}
+
+static enum status open_worker(struct worker *worker)
+{
+    enum status status = open_storage(worker);
+    if (status == STATUS_OK)
+        status = overlay_init(&worker->overlay, worker->reader);
+    if (status == STATUS_OK)
+        status = cache_init(&worker->cache, worker->config->actor_cache_mib << 20);
+    if (status == STATUS_OK)
+        status = timers_init(&worker->timers);
+    if (status == STATUS_OK)
+        status = obligations_open(&worker->obligations, worker->segment, worker->index);
+    if (status == STATUS_OK)
+        status = open_channels(worker);
+    if (status != STATUS_OK)
+        return status;
+    worker->rows = overlay_view(&worker->overlay);
+    status = worker_recover(worker);
+    if (status == STATUS_OK)
+        status = worker_probe(worker);
+    if (status == STATUS_OK)
+        status = checkpoint_open(&worker->checkpoint, &worker->overlay, worker->state,
+                                 worker->segment->doorbells[worker->index]);
+    if (status == STATUS_OK)
+        status = worker_seed(worker);
+    return status;
+}
+
+static void close_worker(struct worker *worker)
+{
+    checkpoint_close(worker->checkpoint);
+    obligations_close(&worker->obligations);
+    timers_fini(&worker->timers);
+    cache_fini(&worker->cache);
+    overlay_fini(&worker->overlay);
+    state_reader_close(worker->reader);
+    journal_close(worker->journal);
+    state_close(worker->state);
+    free(worker->batch.replies);
+    free(worker->batch.changes);
+}
+
+static void ring_doorbell(const struct worker *worker, unsigned index)
+{
+    uint64_t one = 1;
+    (void)!write(worker->segment->doorbells[index], &one, sizeof one); /* full: it is awake */
+}
+
+static void announce(struct worker *worker, enum process_state state)
+{
+    struct process_entry *self = worker->self;
+    atomic_store_explicit(&self->state, state, memory_order_release);
+    atomic_store_explicit(&self->ready_generation,
+                          atomic_load_explicit(&self->generation, memory_order_relaxed),
+                          memory_order_release);
+    ring_doorbell(worker, PROCESS_SUPERVISOR);
+    for (unsigned i = 0; i < worker->channel_count; i++)
+        ring_doorbell(worker, worker->channels[i].producer);
+}
+
+static void beat(struct worker *worker)
+{
+    atomic_store_explicit(&worker->self->heartbeat_ns, clock_monotonic_ns(), memory_order_relaxed);
+}
+
+/* ---- one turn ---- */
+
+static void take_requests(struct worker *worker, unsigned first)
+{
+    for (unsigned i = 0; i < worker->channel_count; i++) {
+        struct channel_consumer *channel = &worker->channels[(first + i) % worker->channel_count];
+        uint64_t request_id = 0, position = 0;
+        struct slot *slot;
+        while (worker->batch.requests < BATCH_REQUESTS_MAX &&
+               (slot = channel_receive(channel, &request_id, &position)) != NULL)
+            worker_decide_request(worker, channel, slot, request_id, 0);
+    }
+}
+
+static bool take_replies(struct worker *worker)
+{
+    struct obligation *obligation;
+    struct slot *slot;
+    unsigned taken = 0;
+    if (worker->read_only || !obligations_pending(&worker->obligations))
+        return false;
+    while (taken < BATCH_ANSWERS_MAX && batch_begin(worker) &&
+           obligations_next_reply(&worker->obligations, &obligation, &slot)) {
+        worker_decide_reply(worker, obligation, slot);
+        obligations_replied(&worker->obligations, slot, clock_now_ms());
+        taken++;
+    }
+    return taken > 0;
+}
+
+static bool take_timers(struct worker *worker)
+{
+    uint64_t now_ms = clock_now_ms(), id = 0;
+    uint8_t kind = 0;
+    unsigned taken = 0;
+    if (worker->read_only || timers_next_ms(&worker->timers) > now_ms || !batch_begin(worker))
+        return false;
+    while (taken < BATCH_TIMERS_MAX && timers_take(&worker->timers, now_ms, &kind, &id)) {
+        worker_decide_timer(worker, kind, id);
+        taken++;
+    }
+    return taken > 0;
+}
+
+static void drive_checkpoint(struct worker *worker, struct turns *turns, uint64_t now_ms)
+{
+    if (worker->read_only)
+        return;
+    uint64_t last = journal_last_sequence(worker->journal);
+    enum status status = checkpoint_step(worker->checkpoint, last, worker->reader);
+    if (status != STATUS_OK) {
+        log_error("checkpoint-failed", "status=\"%s\"", status_text(status));
+        stat_add(&worker->stats->storage_errors_total, 1);
+        exit(EX_IOERR);
+    }
+    uint64_t tail = last - checkpoint_covered(worker->checkpoint);
+    worker->throttled =
+        worker->overlay.bytes > worker->config->unsaved_limit_mib << 20 || tail > REPLAY_EVENTS_MAX;
+    if (checkpoint_active(worker->checkpoint))
+        return;
+    if (tail < CHECKPOINT_EVENTS &&
+        worker->overlay.bytes < worker->config->unsaved_limit_mib << 18 &&
+        now_ms - turns->checkpoint_ms < CHECKPOINT_INTERVAL_MS)
+        return;
+    turns->checkpoint_ms = now_ms;
+    checkpoint_begin(worker->checkpoint);
+}
+
+static void set_gauges(struct worker *worker)
+{
+    struct process_stats *stats = worker->stats;
+    stat_set(&stats->journal_records, journal_record_count(worker->journal));
+    stat_set(&stats->journal_bytes, journal_bytes_used(worker->journal));
+    stat_set(&stats->journal_last_sequence, journal_last_sequence(worker->journal));
+    stat_set(&stats->checkpoint_sequence, checkpoint_covered(worker->checkpoint));
+    stat_set(&stats->checkpoints_total, checkpoint_rounds(worker->checkpoint));
+    stat_set(&stats->checkpoint_rows_total, checkpoint_rows(worker->checkpoint));
+    stat_set(&stats->unsaved_bytes, worker->overlay.bytes);
+    stat_set(&stats->unsaved_rows, worker->overlay.row_count);
+    stat_set(&stats->actors_cached, worker->cache.count);
+    stat_set(&stats->obligations_open, worker->obligations.count);
+    stat_set(&stats->saga_waiters, worker->waiter_count);
+    stat_set(&stats->slots_free, worker->obligations.pool.free_small_count);
+}
+
+/* A full disk is met before LMDB meets it where possible; coming back is a fresh start, which
+ * proves by test writes that there is room. */
+static void watch_space(struct worker *worker)
+{
+    uint64_t space = state_free_space(worker->state);
+    if (worker->read_only && space >= SPACE_ENOUGH_BYTES) {
+        log_info("space-returned", "bytes=%llu", (unsigned long long)space);
+        exit(EX_TEMPFAIL);
+    }
+    if (!worker->read_only && space < SPACE_LOW_BYTES) {
+        log_warn("read-only", "bytes=%llu", (unsigned long long)space);
+        worker->read_only = true;
+        announce(worker, PROCESS_READ_ONLY);
+    }
+}
+
+static void housekeep(struct worker *worker, struct turns *turns, uint64_t now_ms)
+{
+    if (now_ms - turns->housekeeping_ms < HOUSEKEEPING_MS)
+        return;
+    turns->housekeeping_ms = now_ms;
+    set_gauges(worker);
+    watch_space(worker);
+    if (!worker->read_only)
+        batch_trim(worker, TRIM_IDLE_RECORDS);
+    /* A snapshot held for long would pin the pages that checkpoints free. */
+    state_reader_reset(worker->reader);
+}
+
+static uint64_t ring_backlog(const struct worker *worker)
+{
+    uint64_t depth = 0;
+    for (unsigned i = 0; i < worker->channel_count; i++)
+        depth += ring_depth(worker->channels[i].requests);
+    return depth;
+}
+
+/* True when it did something. */
+static bool turn(struct worker *worker, struct turns *turns)
+{
+    beat(worker);
+    uint64_t now_ms = clock_now_ms();
+    bool other = take_replies(worker);
+    other |= take_timers(worker);
+    if (worker->channel_count > 0)
+        take_requests(worker, turns->first_channel++);
+    bool worked = other || worker->batch.requests > 0;
+    if (worked)
+        batch_end(worker);
+    else
+        batch_drop(worker);
+    obligations_send(&worker->obligations, now_ms);
+    drive_checkpoint(worker, turns, now_ms);
+    housekeep(worker, turns, now_ms);
+    return worked;
+}
+
+static bool has_work(const struct worker *worker)
+{
+    return ring_backlog(worker) > 0 ||
+           (!worker->read_only && obligations_pending(&worker->obligations));
+}
+
+static int sleep_ms(const struct worker *worker)
+{
+    uint64_t now_ms = clock_now_ms(), until = now_ms + IDLE_POLL_MS;
+    uint64_t timer = worker->read_only ? UINT64_MAX : timers_next_ms(&worker->timers);
+    uint64_t send = obligations_next_ms(&worker->obligations);
+    if (timer < until)
+        until = timer;
+    if (send < until)
+        until = send;
+    return until > now_ms ? (int)(until - now_ms) : 1;
+}
+
+static void sleep_until_rung(struct worker *worker)
+{
+    segment_sleep_begin(worker->segment, worker->index);
+    if (!has_work(worker)) {
+        struct pollfd bell = {.fd = worker->segment->doorbells[worker->index], .events = POLLIN};
+        uint64_t rung;
+        if (poll(&bell, 1, sleep_ms(worker)) > 0)
+            (void)!read(bell.fd, &rung, sizeof rung); /* the checkpoint's thread rings too */
+    }
+    segment_sleep_end(worker->segment, worker->index);
+}
+
+static void run(struct worker *worker)
+{
+    struct turns turns = {.checkpoint_ms = clock_now_ms()};
+    for (;;) {
+        if (turn(worker, &turns))
+            continue;
+        if (atomic_load_explicit(&worker->self->stop, memory_order_acquire) != 0)
+            return;
+        sleep_until_rung(worker);
+    }
+}
+
+static int exit_code_of(enum status status)
+{
+    switch (status) {
+    case STATUS_CORRUPT:
+        return EX_DATAERR;
+    case STATUS_MISMATCH:
+        return EX_CONFIG;
+    default:
+        return EX_IOERR;
+    }
+}
+
+int worker_run(const struct worker_options *options)
+{
+    struct worker *worker = calloc(1, sizeof *worker);
+    if (worker == NULL)
+        return EX_OSERR;
+    worker->options = options;
+    worker->segment = options->segment;
+    worker->index = options->self;
+    worker->self = segment_process(options->segment, options->self);
+    worker->stats = segment_stats(options->segment, options->self);
+    worker->behaviour = options->behaviour;
+    worker->config = &options->segment->header->config;
+    beat(worker);
+    enum status status = open_worker(worker);
+    if (status != STATUS_OK) {
+        log_error("start-failed", "status=\"%s\" journal=%s", status_text(status),
+                  options->journal_path);
+        return exit_code_of(status); /* the process ends; its memory goes with it */
+    }
+    worker_adopt_requests(worker);
+    announce(worker, worker->read_only ? PROCESS_READ_ONLY : PROCESS_READY);
+    run(worker);
+    close_worker(worker);
+    free(worker);
+    return EX_OK;
+}
