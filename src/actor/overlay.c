@@ -11,8 +11,7 @@ static int row_order(const struct overlay_row *a, const struct overlay_row *b)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wconversion"
 #pragma GCC diagnostic ignored "-Wunused-function"
-RB_PROTOTYPE_STATIC(overlay_tree, overlay_row, node, row_order);
-RB_GENERATE_STATIC(overlay_tree, overlay_row, node, row_order)
+RB_GENERATE_INTERNAL(overlay_tree, overlay_row, node, row_order, static __attribute__((unused)))
 #pragma GCC diagnostic pop
 
 enum { BUCKETS_MIN = 1024 };
@@ -231,8 +230,7 @@ static struct overlay_row *row_seek(struct overlay *overlay, const struct row_ke
                          : RB_PREV(overlay_tree, &overlay->rows, above);
 }
 
-static struct overlay_row *row_step(struct overlay *overlay, struct overlay_row *row,
-                                    bool descending)
+static struct overlay_row *row_step(struct overlay_row *row, bool descending)
 {
     return descending ? RB_PREV(overlay_tree, &overlay->rows, row)
                       : RB_NEXT(overlay_tree, &overlay->rows, row);
@@ -273,7 +271,7 @@ static void view_scan(void *context, const struct row_key *prefix, const struct 
         if (order >= 0)
             status = state_cursor_next(cursor, descending, &saved_key, &saved);
         if (order <= 0)
-            row = row_step(overlay, row, descending);
+            row = row_step(row, descending);
     }
     if (cursor != NULL)
         state_cursor_close(cursor);

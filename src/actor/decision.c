@@ -1,0 +1,49 @@
+#include "behaviour.h"
+#include "check.h"
+
+void decision_emit(struct decision *decision, enum event_kind kind, uint64_t aggregate,
+                   uint64_t aggregate_version, const union event *body)
+{
+    check(decision->event_count < DECISION_EVENTS_MAX);
+    check(aggregate_version > 0);
+    uint8_t *to = decision->bytes + decision->bytes_used;
+    size_t size =
+        event_encode((uint16_t)kind, body, to, sizeof decision->bytes - decision->bytes_used);
+    check(size > 0);
+    unsigned at = decision->event_count++;
+    decision->events[at].kind = (uint16_t)kind;
+    decision->events[at].aggregate = aggregate;
+    decision->events[at].aggregate_version = aggregate_version;
+    decision->events[at].offset = decision->bytes_used;
+    decision->events[at].size = (uint32_t)size;
+    decision->bytes_used += (uint32_t)size;
+}
+
+void decision_reply(struct decision *decision, enum outcome outcome, enum reply_kind kind)
+{
+    check(!decision->replied && !decision->deferred && !decision->answers_waiters);
+    check(outcome < OUTCOME_COUNT);
+    decision->replied = true;
+    decision->outcome = outcome;
+    decision->reply_kind = (uint16_t)kind;
+}
+
+void decision_defer(struct decision *decision, uint64_t wait_key, uint64_t attempt)
+{
+    check(!decision->replied && !decision->deferred && !decision->answers_waiters);
+    check(attempt > 0); /* 0 says "never waited" when the request is decided again */
+    decision->deferred = true;
+    decision->wait_key = wait_key;
+    decision->wait_attempt = attempt;
+}
+
+void decision_answer_waiters(struct decision *decision, uint64_t wait_key, enum outcome outcome,
+                             enum reply_kind kind)
+{
+    check(!decision->replied && !decision->deferred && !decision->answers_waiters);
+    check(outcome < OUTCOME_COUNT);
+    decision->answers_waiters = true;
+    decision->wait_key = wait_key;
+    decision->outcome = outcome;
+    decision->reply_kind = (uint16_t)kind;
+}
