@@ -1,0 +1,2 @@
+from fixtures import (client, pytest_runtest_makereport, server, start,  # noqa: F401
+                      user)
