@@ -46,13 +46,13 @@ void log_write(enum log_level level, const char *event, const char *format, ...)
     va_end(arguments);
     if (rest > 0)
         length = (size_t)rest < LINE_SIZE - length ? length + (size_t)rest : LINE_SIZE - 1;
-    while (length > 0 && line[length - 1] == ' ')
-        length--;
     for (size_t i = 0; i < length; i++) {
         /* whatever a value holds, it stays one line */
         if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
             line[i] = ' ';
     }
+    while (length > 0 && line[length - 1] == ' ')
+        length--;
     line[length++] = '\n';
     if (write(STDERR_FILENO, line, length) < 0) {
         /* nobody is left to tell */
