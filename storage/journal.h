@@ -6,12 +6,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A worker's journal: append-only events in an LMDB environment of its own, key = sequence (big-endian),
- * written with MDB_APPEND in synced transactions; each transaction ends with a trailer record. Default
- * LMDB flags only (NOTLS for the read side). One thread uses a struct journal.
+/* A worker's journal: append-only events in an LMDB environment of its own, key = sequence
+ * (big-endian), written with MDB_APPEND in synced transactions; each transaction ends with a
+ * trailer record. Default LMDB flags only (NOTLS for the read side). One thread uses a struct
+ * journal; an environment is opened once in a process, and not before a fork.
  *
- * Value layout: version(1) crc32c(4, of all that follows) kind(2) aggregate(8) aggregate version(8)
- * actor kind(1) actor(8) time ms(8) payload. Integers little-endian.
+ * Value layout: version(1) crc32c(4, of the key and all that follows) kind(2) aggregate(8)
+ * aggregate version(8) actor kind(1) actor(8) time ms(8) payload. Integers little-endian.
  *
  * The file is filled with zeros ahead of use in steps (measured: 0.47 → 0.28 ms for a commit of 50
  * records on ext4, because a commit then changes no file metadata). The fill happens between
@@ -30,7 +31,12 @@ struct journal_event {
     size_t payload_size;
 };
 
-enum { JOURNAL_MARKS_MAX = 64, JOURNAL_TRIM_MAX = 500 };
+enum {
+    JOURNAL_MARKS_MAX = 64,
+    JOURNAL_TRIM_MAX = 500,          /* records deleted in one transaction */
+    JOURNAL_PAYLOAD_MAX = 64 * 1024, /* bytes */
+    JOURNAL_USED_PERCENT_MAX = 80,   /* of the map; the rest is what deleting and readers need */
+};
 /* What a transaction was decided on: for each producer's ring, the position after the last request
  * decided (only meaningful within the segment). */
 struct journal_trailer {
@@ -44,44 +50,64 @@ struct journal_trailer {
 };
 
 struct journal_options {
-    uint64_t map_size;      /* bytes; fixed */
-    uint64_t fill_ahead;    /* bytes kept zero-filled ahead of use; 0: none */
-    uint64_t floor;         /* sequences start above max(floor, what is stored) */
-    bool read_only;         /* for relay, audit: no lock, nothing is written */
+    uint64_t map_size;   /* bytes; fixed. 0 with read_only: as stored */
+    uint64_t fill_ahead; /* bytes kept zero-filled ahead of use; 0: none */
+    uint64_t floor;      /* sequences start above max(floor, what is stored) */
+    bool read_only;      /* for relay, audit: no write lock; writes nothing but its reader's slot */
 };
 
-/* Makes the directory when missing (fsyncs the parent). Clears stale readers. STATUS_IO,
- * STATUS_CORRUPT (CRC or version of the last transaction), STATUS_NO_MEMORY, STATUS_STORAGE_FULL. */
+/* Makes the directory and those above it when missing (fsyncs the parents). Clears stale readers.
+ * STATUS_IO, STATUS_CORRUPT (CRC or version of the last transaction or of the first record),
+ * STATUS_NO_MEMORY, STATUS_STORAGE_FULL, STATUS_DENIED. read_only never makes it: STATUS_NOT_FOUND
+ * until the writer has. */
 enum status journal_open(struct journal **journal, const char *directory,
                          const struct journal_options *options);
-void journal_close(struct journal *journal);
+void journal_close(struct journal *journal); /* NULL is fine */
 
+/* As of this object's last commit; with read_only as of the open or the last journal_read. */
 uint64_t journal_first_sequence(const struct journal *journal); /* 0: empty */
 uint64_t journal_last_sequence(const struct journal *journal);  /* committed; 0: never used */
 /* The last committed trailer; all zero in a new journal. */
 const struct journal_trailer *journal_last_trailer(const struct journal *journal);
 
-/* One transaction at a time. append assigns last + 1, last + 2 … A failed append or trim makes the
- * commit fail (sticky). STATUS_FULL from begin: 80 % of the map is in use. */
+/* One transaction at a time. append assigns last + 1, last + 2 …, where the first after an open is
+ * 1 + max(floor, last); the trailer takes one too. A failed append or trim makes the commit fail
+ * (sticky). STATUS_FULL from begin: 80 % of the map is in use. */
 enum status journal_begin(struct journal *journal);
+/* STATUS_TOO_BIG: more than JOURNAL_PAYLOAD_MAX. STATUS_STORAGE_FULL: no page left in the map. */
 enum status journal_append(struct journal *journal, const struct journal_event *event,
                            uint64_t *sequence);
-/* Within a transaction: deletes at most JOURNAL_TRIM_MAX records below `below`, oldest first. The
- * record before last is kept, so that a journal is never empty once it was used. */
+/* A transaction for journal_trim alone, nothing is appended but the trailer; begins however much is
+ * in use, so that a journal at its limit can be trimmed below it. */
+enum status journal_begin_trim(struct journal *journal);
+/* Within a transaction of either sort: deletes records below `below`, oldest first, until
+ * JOURNAL_TRIM_MAX are deleted in this transaction. The last committed trailer is kept, so that a
+ * journal is never empty once it was used. */
 enum status journal_trim(struct journal *journal, uint64_t below);
-/* Appends the trailer and commits, synced. STATUS_STORAGE_FULL or STATUS_IO: nothing may be
- * acknowledged and the journal must be closed; what is on disk is unknown until it is reopened. */
+/* Appends the trailer and commits, synced. A failed append or trim: its status; nothing has changed
+ * and the journal can go on. Otherwise STATUS_STORAGE_FULL or STATUS_IO: nothing may be
+ * acknowledged and the journal must be closed (begin refuses from now on); what is on disk is
+ * unknown until it is reopened. */
 enum status journal_commit(struct journal *journal, const struct journal_trailer *trailer);
-void journal_abort(struct journal *journal);
+void journal_abort(struct journal *journal); /* does nothing when no transaction is open */
 
 /* Calls cb for each event (no trailers) with sequence >= from, in order, in one read transaction.
- * The payload is valid during the call. cb returns false to stop. STATUS_CORRUPT on a bad record. */
+ * The payload is valid during the call. cb returns false to stop; it must not use the journal. A
+ * long read keeps trimmed pages from being used again (each commit then costs about 19 KB of new
+ * ones): copy a batch out and return. STATUS_CORRUPT on a bad record: those before it were passed
+ * to cb. */
 typedef bool (*journal_event_cb)(void *context, const struct journal_event *event);
-enum status journal_read(struct journal *journal, uint64_t from, journal_event_cb cb, void *context);
+enum status journal_read(struct journal *journal, uint64_t from, journal_event_cb cb,
+                         void *context);
 
-/* A write that proves that the storage takes writes: a trailer-only transaction. */
+/* A write that proves that the storage takes writes: a transaction with the last trailer again,
+ * however much is in use. After a failure it may be tried again; STATUS_IO stays until the journal
+ * is opened anew. */
 enum status journal_probe(struct journal *journal);
+/* Forgets readers of processes that died without closing. Now and then (a second); open does it
+ * too. */
+void journal_clear_readers(struct journal *journal);
 uint64_t journal_bytes_used(const struct journal *journal); /* pages in use, not the file's size */
-uint64_t journal_record_count(const struct journal *journal);
+uint64_t journal_record_count(const struct journal *journal); /* with trailers */
 
 #endif

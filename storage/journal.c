@@ -1,0 +1,248 @@
+#include "journal_internal.h"
+#include "bytes.h"
+#include "check.h"
+#include "records.h"
+#include <stdlib.h>
+
+/* The happy path: begin, append …, commit, where the commit adds the trailer and is synced by LMDB
+ * (data pages, fdatasync, meta page through an O_DSYNC descriptor).
+ *
+ * What fails before LMDB's commit (a full map, a value that is too big) changes nothing on disk.
+ * What fails within it may have reached the disk or not, so the journal is broken from then on:
+ * only a new open can tell. */
+
+enum status journal_open(struct journal **journal, const char *directory,
+                         const struct journal_options *options)
+{
+    struct journal *made = calloc(1, sizeof *made);
+    *journal = NULL;
+    if (made == NULL)
+        return STATUS_NO_MEMORY;
+    made->floor = options->floor;
+    enum status status = lmdb_open(&made->lmdb, directory, options->map_size, options->read_only);
+    if (status == STATUS_OK) {
+        made->fill.ahead = options->read_only ? 0 : options->fill_ahead;
+        made->fill.limit = made->lmdb.page_count * made->lmdb.page_size;
+        status = journal_read_begin(made);
+    }
+    if (status == STATUS_OK) {
+        status = journal_refresh(made, made->read_txn);
+        mdb_txn_reset(made->read_txn);
+    }
+    if (status == STATUS_OK)
+        *journal = made;
+    else
+        journal_close(made);
+    return status;
+}
+
+void journal_close(struct journal *journal)
+{
+    if (journal == NULL)
+        return;
+    journal_abort(journal);
+    if (journal->read_txn != NULL)
+        mdb_txn_abort(journal->read_txn);
+    lmdb_close(&journal->lmdb);
+    free(journal);
+}
+
+uint64_t journal_first_sequence(const struct journal *journal)
+{
+    return journal->first;
+}
+
+uint64_t journal_last_sequence(const struct journal *journal)
+{
+    return journal->last;
+}
+
+const struct journal_trailer *journal_last_trailer(const struct journal *journal)
+{
+    return &journal->trailer;
+}
+
+static bool is_over_limit(const struct journal *journal)
+{
+    return journal->pages_used > journal->lmdb.page_count / 100 * JOURNAL_USED_PERCENT_MAX;
+}
+
+static enum status begin(struct journal *journal, bool trim_only)
+{
+    int fd;
+    check(journal->txn == NULL && !journal->lmdb.read_only);
+    if (journal->broken != STATUS_OK)
+        return journal->broken;
+    if (mdb_env_get_fd(journal->lmdb.env, &fd) == 0)
+        journal_fill_step(&journal->fill, fd, lmdb_used_end(&journal->lmdb));
+    int error = mdb_txn_begin(journal->lmdb.env, NULL, 0, &journal->txn);
+    if (error != 0) {
+        journal->txn = NULL;
+        return lmdb_status(error);
+    }
+    journal->pages_used = lmdb_pages_used(&journal->lmdb, journal->txn);
+    if (!trim_only && is_over_limit(journal)) {
+        journal_abort(journal);
+        return STATUS_FULL;
+    }
+    journal->result = STATUS_OK;
+    journal->trim_only = trim_only;
+    journal->txn_first = journal->first;
+    journal->txn_last = journal->last > journal->floor ? journal->last : journal->floor;
+    journal->txn_trimmed = 0;
+    return STATUS_OK;
+}
+
+enum status journal_begin(struct journal *journal)
+{
+    return begin(journal, false);
+}
+
+enum status journal_begin_trim(struct journal *journal)
+{
+    return begin(journal, true);
+}
+
+/* Builds the value in LMDB's page. */
+static enum status put(struct journal *journal, const struct journal_event *event)
+{
+    uint8_t bytes[JOURNAL_KEY_SIZE];
+    uint64_t sequence = journal->txn_last + 1;
+    if (event->payload_size > JOURNAL_PAYLOAD_MAX)
+        return STATUS_TOO_BIG;
+    store_be64(bytes, sequence);
+    MDB_val key = {.mv_size = sizeof bytes, .mv_data = bytes};
+    MDB_val value = {.mv_size = JOURNAL_HEADER_SIZE + event->payload_size};
+    int error = mdb_put(journal->txn, journal->lmdb.dbi, &key, &value, MDB_APPEND | MDB_RESERVE);
+    if (error != 0)
+        return lmdb_write_status(error);
+    journal_record_encode(sequence, event, value.mv_data);
+    journal->txn_last = sequence;
+    if (journal->txn_first == 0)
+        journal->txn_first = sequence;
+    return STATUS_OK;
+}
+
+enum status journal_append(struct journal *journal, const struct journal_event *event,
+                           uint64_t *sequence)
+{
+    check(journal->txn != NULL && !journal->trim_only && event->kind != EVENT_TRAILER);
+    if (journal->result == STATUS_OK)
+        journal->result = put(journal, event);
+    if (sequence != NULL)
+        *sequence = journal->txn_last;
+    return journal->result;
+}
+
+/* From the first key each time: nothing depends on where a delete leaves a cursor. */
+static enum status trim(struct journal *journal, MDB_cursor *cursor, uint64_t below)
+{
+    MDB_val key, value;
+    for (;;) {
+        int error = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
+        if (error != 0)
+            return error == MDB_NOTFOUND ? STATUS_CORRUPT : lmdb_status(error);
+        if (key.mv_size != JOURNAL_KEY_SIZE)
+            return STATUS_CORRUPT;
+        journal->txn_first = load_be64(key.mv_data);
+        if (journal->txn_first >= below || journal->txn_trimmed == JOURNAL_TRIM_MAX)
+            return STATUS_OK;
+        error = mdb_cursor_del(cursor, 0);
+        if (error != 0)
+            return lmdb_write_status(error);
+        journal->txn_trimmed++;
+    }
+}
+
+enum status journal_trim(struct journal *journal, uint64_t below)
+{
+    MDB_cursor *cursor;
+    check(journal->txn != NULL);
+    if (below > journal->last)
+        below = journal->last; /* the committed trailer stays */
+    if (journal->result != STATUS_OK || journal->first == 0 || journal->txn_first >= below)
+        return journal->result;
+    int error = mdb_cursor_open(journal->txn, journal->lmdb.dbi, &cursor);
+    if (error != 0)
+        return journal->result = lmdb_status(error);
+    journal->result = trim(journal, cursor, below);
+    mdb_cursor_close(cursor);
+    return journal->result;
+}
+
+static enum status put_trailer(struct journal *journal, const struct journal_trailer *trailer)
+{
+    uint8_t payload[JOURNAL_TRAILER_SIZE_MAX];
+    check(trailer->mark_count <= JOURNAL_MARKS_MAX);
+    struct journal_event event = {
+        .kind = EVENT_TRAILER,
+        .at_ms = trailer->clock_ms,
+        .payload = payload,
+        .payload_size = journal_trailer_encode(trailer, payload),
+    };
+    return put(journal, &event);
+}
+
+/* *was_tried: LMDB's commit was called, so a failure leaves the outcome open. */
+static enum status commit(struct journal *journal, const struct journal_trailer *trailer,
+                          bool *was_tried)
+{
+    *was_tried = false;
+    if (journal->result == STATUS_OK)
+        journal->result = put_trailer(journal, trailer);
+    if (journal->result != STATUS_OK) {
+        enum status result = journal->result;
+        journal_abort(journal);
+        return result;
+    }
+    *was_tried = true;
+    int error = mdb_txn_commit(journal->txn);
+    journal->txn = NULL; /* freed, whatever the result */
+    if (error != 0)
+        return lmdb_write_status(error);
+    journal->first = journal->txn_first;
+    journal->last = journal->txn_last;
+    journal->trailer = *trailer;
+    return STATUS_OK;
+}
+
+enum status journal_commit(struct journal *journal, const struct journal_trailer *trailer)
+{
+    bool was_tried;
+    check(journal->txn != NULL);
+    enum status status = commit(journal, trailer, &was_tried);
+    if (was_tried)
+        journal->broken = status;
+    return status;
+}
+
+void journal_abort(struct journal *journal)
+{
+    if (journal->txn != NULL)
+        mdb_txn_abort(journal->txn);
+    journal->txn = NULL;
+}
+
+enum status journal_probe(struct journal *journal)
+{
+    bool was_tried;
+    struct journal_trailer trailer = journal->trailer;
+    enum status status = begin(journal, true);
+    return status == STATUS_OK ? commit(journal, &trailer, &was_tried) : status;
+}
+
+void journal_clear_readers(struct journal *journal)
+{
+    lmdb_clear_readers(&journal->lmdb);
+}
+
+uint64_t journal_bytes_used(const struct journal *journal)
+{
+    return journal->pages_used * journal->lmdb.page_size;
+}
+
+uint64_t journal_record_count(const struct journal *journal)
+{
+    MDB_stat stat;
+    return mdb_env_stat(journal->lmdb.env, &stat) == 0 ? stat.ms_entries : 0;
+}

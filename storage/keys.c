@@ -1,0 +1,48 @@
+#include "keys.h"
+#include "bytes.h"
+#include <string.h>
+
+struct row_key row_key_of(char table, uint64_t id)
+{
+    struct row_key key = {.size = 9};
+    key.data[0] = (uint8_t)table;
+    store_be64(key.data + 1, id);
+    return key;
+}
+
+void row_key_add_tag(struct row_key *key, char tag)
+{
+    row_key_add_bytes(key, &tag, 1);
+}
+
+void row_key_add_u64(struct row_key *key, uint64_t value)
+{
+    uint8_t bytes[8];
+    store_be64(bytes, value);
+    row_key_add_bytes(key, bytes, sizeof bytes);
+}
+
+void row_key_add_bytes(struct row_key *key, const void *data, size_t size)
+{
+    size_t room = (size_t)ROW_KEY_MAX - key->size;
+    if (size > room)
+        size = room;
+    if (size == 0)
+        return;
+    memcpy(key->data + key->size, data, size);
+    key->size = (uint8_t)(key->size + size);
+}
+
+uint64_t row_key_u64(const struct row_key *key, size_t offset)
+{
+    if (offset > key->size || key->size - offset < sizeof(uint64_t))
+        return 0;
+    return load_be64(key->data + offset);
+}
+
+int row_key_compare(const struct row_key *a, const struct row_key *b)
+{
+    size_t common = a->size < b->size ? a->size : b->size;
+    int order = memcmp(a->data, b->data, common);
+    return order != 0 ? order : (int)a->size - (int)b->size;
+}

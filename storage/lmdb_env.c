@@ -1,0 +1,187 @@
+#include "lmdb_env.h"
+#include "files.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { FILE_MODE = 0600, META_PAGES = 2, FREE_LIST_DBI = 0 };
+
+enum status lmdb_status(int error)
+{
+    switch (error) {
+    case MDB_SUCCESS:
+        return STATUS_OK;
+    case MDB_NOTFOUND:
+        return STATUS_NOT_FOUND;
+    case MDB_KEYEXIST:
+        return STATUS_EXISTS;
+    case MDB_MAP_FULL:
+        return STATUS_STORAGE_FULL;
+    case MDB_CORRUPTED:
+    case MDB_PAGE_NOTFOUND:
+    case MDB_INVALID:
+        return STATUS_CORRUPT;
+    case MDB_VERSION_MISMATCH:
+    case MDB_INCOMPATIBLE:
+    case MDB_MAP_RESIZED: /* a writer with a larger map */
+        return STATUS_MISMATCH;
+    case MDB_TXN_FULL:
+    case MDB_BAD_VALSIZE:
+        return STATUS_TOO_BIG;
+    case MDB_READERS_FULL:
+        return STATUS_BUSY;
+    case MDB_PANIC: /* a meta write failed: nothing works until the next open */
+    case MDB_BAD_TXN:
+        return STATUS_IO;
+    default:
+        return error > 0 ? file_status(error) : STATUS_IO;
+    }
+}
+
+enum status lmdb_write_status(int error)
+{
+    return error == EIO ? STATUS_STORAGE_FULL : lmdb_status(error);
+}
+
+static enum status env_open(MDB_env **env, const char *directory, uint64_t map_size, unsigned flags)
+{
+    int error = mdb_env_create(env);
+    if (error != 0)
+        return lmdb_status(error);
+    if (map_size > 0)
+        error = mdb_env_set_mapsize(*env, (size_t)map_size);
+    if (error == 0)
+        error = mdb_env_open(*env, directory, MDB_NOTLS | flags, FILE_MODE);
+    if (error != 0) {
+        mdb_env_close(*env); /* after a failed open too, says lmdb.h */
+        *env = NULL;
+    }
+    return lmdb_status(error);
+}
+
+static enum status env_sync_file(MDB_env *env)
+{
+    int fd;
+    int error = mdb_env_get_fd(env, &fd);
+    if (error == 0 && fsync(fd) != 0)
+        error = errno;
+    return lmdb_status(error);
+}
+
+/* Removes what a crash while making an environment has left. */
+static enum status remove_unfinished(const char *directory)
+{
+    static const char *const names[] = {"data.mdb", "lock.mdb"};
+    char path[FILE_PATH_MAX + 16];
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        snprintf(path, sizeof path, "%s/%s", directory, names[i]);
+        if (unlink(path) != 0 && errno != ENOENT)
+            return file_status(errno);
+    }
+    return rmdir(directory) == 0 || errno == ENOENT ? STATUS_OK : file_status(errno);
+}
+
+static enum status env_make(const char *directory, uint64_t map_size)
+{
+    char beside[FILE_PATH_MAX];
+    MDB_env *env = NULL;
+    int length = snprintf(beside, sizeof beside, "%s.new", directory);
+    if (length < 0 || (size_t)length >= sizeof beside)
+        return STATUS_TOO_BIG;
+    enum status status = remove_unfinished(beside);
+    if (status == STATUS_OK)
+        status = directory_make(beside);
+    if (status == STATUS_OK)
+        status = env_open(&env, beside, map_size, 0);
+    if (status == STATUS_OK)
+        status = env_sync_file(env);
+    if (env != NULL)
+        mdb_env_close(env);
+    if (status == STATUS_OK)
+        status = directory_sync(beside);
+    if (status == STATUS_OK && rename(beside, directory) != 0)
+        status = file_status(errno);
+    return status == STATUS_OK ? directory_sync_parent(directory) : status;
+}
+
+static enum status open_database(struct lmdb_env *lmdb)
+{
+    MDB_txn *txn;
+    MDB_envinfo info;
+    MDB_stat stat;
+    int error = mdb_txn_begin(lmdb->env, NULL, MDB_RDONLY, &txn);
+    if (error != 0)
+        return lmdb_status(error);
+    error = mdb_dbi_open(txn, NULL, 0, &lmdb->dbi);
+    if (error == 0)
+        error = mdb_txn_commit(txn); /* keeps the handle */
+    else
+        mdb_txn_abort(txn);
+    if (error == 0)
+        error = mdb_env_info(lmdb->env, &info);
+    if (error == 0)
+        error = mdb_env_stat(lmdb->env, &stat);
+    if (error != 0)
+        return lmdb_status(error);
+    lmdb->page_size = stat.ms_psize;
+    lmdb->page_count = info.me_mapsize / stat.ms_psize;
+    return STATUS_OK;
+}
+
+enum status lmdb_open(struct lmdb_env *lmdb, const char *directory, uint64_t map_size,
+                      bool read_only)
+{
+    struct stat found;
+    enum status status = STATUS_OK;
+    *lmdb = (struct lmdb_env){.read_only = read_only};
+    if (stat(directory, &found) != 0) {
+        if (errno != ENOENT || read_only)
+            return file_status(errno);
+        status = env_make(directory, map_size);
+    }
+    if (status == STATUS_OK)
+        status = env_open(&lmdb->env, directory, map_size, read_only ? MDB_RDONLY : 0);
+    /* The last owner may have died between a write and its sync: what is seen now must stay. */
+    if (status == STATUS_OK && !read_only)
+        status = env_sync_file(lmdb->env);
+    if (status != STATUS_OK)
+        return status;
+    lmdb_clear_readers(lmdb);
+    return open_database(lmdb);
+}
+
+void lmdb_close(struct lmdb_env *lmdb)
+{
+    if (lmdb->env != NULL)
+        mdb_env_close(lmdb->env);
+    lmdb->env = NULL;
+}
+
+void lmdb_clear_readers(struct lmdb_env *lmdb)
+{
+    int dead;
+    mdb_reader_check(lmdb->env, &dead); /* a failure leaves pages pinned until the next call */
+}
+
+static uint64_t tree_pages(MDB_txn *txn, MDB_dbi dbi)
+{
+    MDB_stat stat;
+    if (mdb_stat(txn, dbi, &stat) != 0)
+        return 0;
+    return stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages;
+}
+
+uint64_t lmdb_pages_used(const struct lmdb_env *lmdb, MDB_txn *txn)
+{
+    return META_PAGES + tree_pages(txn, lmdb->dbi) + tree_pages(txn, FREE_LIST_DBI);
+}
+
+uint64_t lmdb_used_end(const struct lmdb_env *lmdb)
+{
+    MDB_envinfo info;
+    if (mdb_env_info(lmdb->env, &info) != 0)
+        return 0;
+    return (info.me_last_pgno + 1) * lmdb->page_size;
+}

@@ -1,0 +1,44 @@
+#ifndef BOXOFFICE_LMDB_ENV_H
+#define BOXOFFICE_LMDB_ENV_H
+
+#include "status.h"
+#include <lmdb.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* One LMDB environment with one database, the unnamed one. Within storage/ only: nobody else sees
+ * lmdb.h. Default flags plus MDB_NOTLS, so every commit is synced, and a read transaction belongs
+ * to the object that made it, not to a thread.
+ *
+ * What LMDB 0.9.24 asks for: an environment is opened once in a process (closing a second
+ * descriptor of lock.mdb would drop the fcntl locks of the first, so that file is never opened
+ * here), never used across fork, and its map size does not change while it is open. */
+struct lmdb_env {
+    MDB_env *env;
+    MDB_dbi dbi;
+    uint64_t page_size, page_count; /* the map's */
+    bool read_only;
+};
+
+/* The one place where library errors become ours. */
+enum status lmdb_status(int error);
+/* The same for updates and commits, where EIO means a full disk too: LMDB calls a short write EIO.
+ */
+enum status lmdb_write_status(int error);
+
+/* Opens it; when missing and not read_only, makes it beside and renames, so that after power loss
+ * there is a whole environment or none. map_size 0 with read_only: the stored one. STATUS_NOT_FOUND
+ * with read_only. Clears readers of processes that died. */
+enum status lmdb_open(struct lmdb_env *lmdb, const char *directory, uint64_t map_size,
+                      bool read_only);
+void lmdb_close(struct lmdb_env *lmdb); /* also after a failed open */
+void lmdb_clear_readers(struct lmdb_env *lmdb);
+
+/* Pages in use as this transaction sees them: all that a delete would not find in the free list.
+ * O(1): the counts of both B-trees are in their roots. me_last_pgno would not do: it never sinks,
+ * so after a trim it still counts the free pages. */
+uint64_t lmdb_pages_used(const struct lmdb_env *lmdb, MDB_txn *txn);
+/* The end of what was ever used in the file, bytes. */
+uint64_t lmdb_used_end(const struct lmdb_env *lmdb);
+
+#endif
