@@ -11,7 +11,8 @@
 /* The read snapshot of what is on sale: one table for each seat worker, which alone writes it; fronts
  * read it without a hop. Entries are appended and never move or go; an entry's fixed part is written
  * before `schedule_count` is release-stored, and what changes is one atomic word, so a reader never
- * sees a torn line. A successor writes the same entries again in the same order. */
+ * sees a torn line. A successor adds the same entries again in the same order (only committed ones are
+ * ever added); meanwhile readers go on seeing all that its predecessor left. */
 enum { CATALOGUE_SCHEDULES_MAX = 50000, CATALOGUE_CONCERTS_MAX = 50000 };
 
 struct catalogue_schedule {
@@ -30,6 +31,7 @@ struct catalogue_concert {
 struct catalogue {
     _Alignas(64) _Atomic uint32_t schedule_count;
     _Atomic uint32_t concert_count;
+    _Atomic uint32_t schedules_added, concerts_added; /* owner only: since its start */
     struct catalogue_concert concerts[CATALOGUE_CONCERTS_MAX];
     struct catalogue_schedule schedules[CATALOGUE_SCHEDULES_MAX];
 };
@@ -48,14 +50,30 @@ static inline uint64_t seat_id_index(uint64_t seat)
     return seat & 0x1ffff;
 }
 
+/* Readers: how many entries may be read (acquire, never beyond the tables). Readers also bound
+ * title_length and concert_at before use. */
+static inline uint32_t catalogue_schedule_count(const struct catalogue *catalogue)
+{
+    uint32_t count = atomic_load_explicit(&catalogue->schedule_count, memory_order_acquire);
+    return count < CATALOGUE_SCHEDULES_MAX ? count : CATALOGUE_SCHEDULES_MAX;
+}
+static inline uint32_t catalogue_concert_count(const struct catalogue *catalogue)
+{
+    uint32_t count = atomic_load_explicit(&catalogue->concert_count, memory_order_acquire);
+    return count < CATALOGUE_CONCERTS_MAX ? count : CATALOGUE_CONCERTS_MAX;
+}
+
 /* Owner only. Position of the entry, or STATUS_FULL. The writer keeps its own index from id to
- * position. */
+ * position. A title is cut at TEXT_TITLE_MAX; a schedule's `free` word is taken over as it is. */
 enum status catalogue_add_concert(struct catalogue *catalogue, uint64_t concert, const char *title,
                                   size_t title_length, uint32_t *at);
 enum status catalogue_add_schedule(struct catalogue *catalogue,
                                    const struct catalogue_schedule *schedule, uint32_t *at);
 void catalogue_set_free(struct catalogue *catalogue, uint32_t at, uint32_t available,
                         uint32_t first_free_index);
-void catalogue_reset(struct catalogue *catalogue); /* a successor starts over in place */
+/* A successor's first call: its next additions are again number 0, 1, … An addition that equals what
+ * stands there leaves the entry's fixed part untouched; one that differs takes everything from there
+ * on out of sight first. */
+void catalogue_reset(struct catalogue *catalogue);
 
 #endif

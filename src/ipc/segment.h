@@ -10,7 +10,10 @@
 #include <sys/types.h>
 
 /* The one shared-memory segment: a sealed memfd that the supervisor makes and every child maps.
- * Layout: header, process table, statistics, catalogue, slot pools, channels. */
+ * Layout: header, process table, statistics, catalogue, slot pools, channels, guard. Everything after
+ * the header is written by several processes and trusted by none; the header is written by the
+ * supervisor alone, and children map it read-only. Most of the segment is address space: a page gets
+ * memory when it is first touched. */
 
 enum {
     PROCESS_MAX = 48,
@@ -20,6 +23,8 @@ enum {
     SEAT_POOL_SLOTS = 4096,  /* small slots of a seat worker, towards wallets and queue */
     SECRET_SIZE = 32,
 };
+/* Unused bytes at the end: the most that a garbled ring capacity or slot size can lead astray. */
+enum { SEGMENT_GUARD_SIZE = 4 * 1024 * 1024 };
 #define SEGMENT_MAGIC UINT64_C(0x45434946464f584f) /* "OXOFFICE" */
 enum { SEGMENT_VERSION = 1 };
 
@@ -42,9 +47,12 @@ struct process_entry {
     _Atomic int32_t pid;                /* spawn; 0 when none is alive */
     _Atomic uint32_t generation;        /* spawn; rises with every start */
     _Atomic uint32_t state;             /* enum process_state; both (live: READY, READ_ONLY) */
-    _Atomic uint32_t ready_generation;  /* live: set to `generation` when READY; producers watch it */
+    _Atomic uint32_t ready_generation;  /* live: see segment_announce_ready; producers watch it */
     _Atomic uint32_t stop;              /* spawn: 1 asks for a graceful stop */
-    _Atomic uint32_t sleeping;          /* live: about to block; see channel_sleep_begin */
+    _Atomic uint32_t sleeping;          /* live: about to block; a waker takes it back to 0 */
+    _Atomic uint32_t rings;             /* wakers: doorbell writes announced so far */
+    _Atomic uint32_t rings_drained;     /* live: of these, read back from the eventfd */
+    _Atomic uint32_t sleeps;            /* live */
     _Alignas(64) _Atomic uint64_t heartbeat_ns; /* live: CLOCK_MONOTONIC of its last turn */
     _Atomic uint64_t progress;                  /* live: messages consumed */
     _Atomic uint64_t deciding_id;               /* live: request being decided, 0: none */
@@ -81,33 +89,68 @@ struct segment_header {
 /* A process's mapping. Doorbells are inherited descriptors, one eventfd for each process. */
 struct segment {
     struct segment_header *header;
+    size_t size; /* of the mapping */
     int fd;
     int doorbells[PROCESS_MAX];
 };
 
 /* Supervisor: lays out and seals a segment for `config`, makes the doorbells (close-on-exec; the
  * supervisor passes them on explicitly) and fills the process table: supervisor, fronts, queue,
- * seats, wallets, relay, in this order. STATUS_NO_MEMORY, STATUS_IO. */
+ * seats, wallets, relay, in this order. Ids, incarnation and keys begin as random bytes; the
+ * supervisor overwrites those that are durable before it starts a child. STATUS_INVALID when the
+ * config's counts are out of range, STATUS_NO_MEMORY, STATUS_IO. */
 enum status segment_create(struct segment *segment, const struct config *config);
-/* Child: maps fd and checks magic, versions, size, hash and seals. doorbell i is descriptor
- * first_doorbell + i. STATUS_MISMATCH, STATUS_IO. */
+/* Child: maps fd and checks seals, size, magic, versions, that header->config gives the very layout
+ * that the header describes, and that every doorbell is open and non-blocking. Doorbell i is
+ * descriptor first_doorbell + i. The segment owns the descriptors from success on; at a failure they
+ * stay the caller's. STATUS_MISMATCH, STATUS_IO. */
 enum status segment_open(struct segment *segment, int fd, int first_doorbell);
-void segment_close(struct segment *segment);
+void segment_close(struct segment *segment); /* unmaps, closes fd and doorbells */
 
+/* The next four: NULL for an index that does not exist. */
 struct process_entry *segment_process(const struct segment *segment, unsigned index);
 /* Index of the instance-th process of a role; PROCESS_MAX when there is none. */
 unsigned segment_process_of(const struct segment *segment, enum role role, unsigned instance);
 struct process_stats *segment_stats(const struct segment *segment, unsigned index);
 struct http_stats *segment_http_stats(const struct segment *segment, unsigned front_instance);
 struct catalogue *segment_catalogue(const struct segment *segment, unsigned seat_instance);
-/* Which worker owns an actor key: its partition's (key mod 64) worker. */
+/* Which worker owns an actor key: the process whose instance is (key mod 64) mod the number of the
+ * role's workers. */
 unsigned segment_owner(const struct segment *segment, enum role role, uint64_t key);
 
-/* Writes the doorbell of process `index` when it sleeps. Async-signal-safe. */
-void segment_wake(const struct segment *segment, unsigned index);
-/* Before blocking on the own doorbell: announces it (seq_cst). Then recheck all rings, and block only
- * when they are empty. segment_sleep_end clears the flag and the doorbell. */
+/* A process's slots; false when it has none. */
+bool segment_slot_area(const struct segment *segment, unsigned process, struct slot_area *area);
+/* The two rings of a channel; false when there is no such channel. Each has at least twice as many
+ * entries as the producer has slots (channel.h says why that is enough). */
+bool segment_rings(const struct segment *segment, unsigned producer, unsigned consumer,
+                   struct ring **requests, struct ring **completions);
+
+/* Process `self` has dealt with what its predecessor left and takes requests: sets `state` (READY or
+ * READ_ONLY) and ready_generation, and wakes everyone, so that producers rescan their slots now. */
+void segment_announce_ready(const struct segment *segment, unsigned self,
+                            enum process_state state);
+
+/* Sleeping without a lost or a needless wake-up.
+ *
+ * sleeper:  sleeping = 1, fence, recheck everything, block, segment_sleep_end
+ * waker:    publish, fence, sleeping == 1 ? exchange(sleeping, 0) == 1 ? rings += 1, write eventfd
+ *
+ * With both fences sequentially consistent, either the sleeper's recheck sees what was published or
+ * the waker sees the flag. The exchange lets one waker through, so there is one write for each sleep
+ * and none for a process that is awake. `rings` is raised before the write and the sleeper counts
+ * what it reads back, so it calls read(2) only when a write was announced, and a write that comes
+ * after the sleep was over is read at the end of the next one. Every SLEEPS_PER_READ-th sleep ends
+ * with a read in any case, which takes in the writes that nobody announced (a signal handler's, say)
+ * and forgives those that were announced and never came. A waker killed between exchange and write
+ * takes its ring with it: whoever reaps a process calls segment_wake_all, and nobody blocks without a
+ * coarse time-out.
+ *
+ * segment_wake and segment_wake_all are async-signal-safe. */
+enum { SLEEPS_PER_READ = 16 };
+void segment_wake(const struct segment *segment, unsigned index); /* when it sleeps */
+void segment_wake_all(const struct segment *segment);             /* whether they sleep or not */
 void segment_sleep_begin(const struct segment *segment, unsigned self);
+/* After blocking, or instead of it when the recheck found something: clears flag and doorbell. */
 void segment_sleep_end(const struct segment *segment, unsigned self);
 
 #endif

@@ -45,7 +45,7 @@ static inline uint64_t stat_get(const _Atomic uint64_t *value)
 {
     return atomic_load_explicit(value, memory_order_relaxed);
 }
-/* unit: the bound of the first bucket (32 for microseconds, 1 for counts). */
+/* unit: the bound of the first bucket (32 for microseconds, 1 for counts), a power of two. */
 void histogram_observe(struct histogram *histogram, uint64_t value, uint64_t unit);
 uint64_t histogram_bound(unsigned bucket, uint64_t unit); /* UINT64_MAX for the last */
 

@@ -1,0 +1,86 @@
+#include "catalogue.h"
+
+#include <string.h>
+
+_Static_assert(sizeof(struct catalogue_schedule) == 64, "one cache line a schedule");
+_Static_assert(offsetof(struct catalogue_schedule, free) == 56, "the changing word comes last");
+_Static_assert(sizeof(struct catalogue_concert) == 216, "a concert's size");
+
+static bool concert_equal(const struct catalogue_concert *a, const struct catalogue_concert *b)
+{
+    return a->concert == b->concert && a->title_length == b->title_length &&
+           memcmp(a->title, b->title, a->title_length) == 0;
+}
+
+static bool schedule_equal(const struct catalogue_schedule *a, const struct catalogue_schedule *b)
+{
+    return a->schedule == b->schedule && a->concert == b->concert &&
+           a->concert_at == b->concert_at && a->seat_count == b->seat_count &&
+           memcmp(a->open_date, b->open_date, sizeof a->open_date) == 0 &&
+           memcmp(a->start_time, b->start_time, sizeof a->start_time) == 0 &&
+           memcmp(a->end_time, b->end_time, sizeof a->end_time) == 0;
+}
+
+enum status catalogue_add_concert(struct catalogue *catalogue, uint64_t concert, const char *title,
+                                  size_t title_length, uint32_t *at)
+{
+    uint32_t position = atomic_load_explicit(&catalogue->concerts_added, memory_order_relaxed);
+    uint32_t visible = catalogue_concert_count(catalogue);
+    struct catalogue_concert entry = {.concert = concert};
+
+    if (position >= CATALOGUE_CONCERTS_MAX)
+        return STATUS_FULL;
+    entry.title_length = (uint32_t)(title_length < TEXT_TITLE_MAX ? title_length : TEXT_TITLE_MAX);
+    memcpy(entry.title, title, entry.title_length);
+    if (position >= visible || !concert_equal(&catalogue->concerts[position], &entry)) {
+        /* schedules name concerts by position, so none may stay that names what goes */
+        if (position < visible) {
+            atomic_store_explicit(&catalogue->schedule_count, 0, memory_order_release);
+            atomic_store_explicit(&catalogue->concert_count, position, memory_order_release);
+        }
+        catalogue->concerts[position] = entry;
+        atomic_store_explicit(&catalogue->concert_count, position + 1, memory_order_release);
+    }
+    atomic_store_explicit(&catalogue->concerts_added, position + 1, memory_order_relaxed);
+    *at = position;
+    return STATUS_OK;
+}
+
+enum status catalogue_add_schedule(struct catalogue *catalogue,
+                                   const struct catalogue_schedule *schedule, uint32_t *at)
+{
+    uint32_t position = atomic_load_explicit(&catalogue->schedules_added, memory_order_relaxed);
+    uint32_t visible = catalogue_schedule_count(catalogue);
+    struct catalogue_schedule *entry;
+    uint64_t available = atomic_load_explicit(&schedule->free, memory_order_relaxed);
+
+    if (position >= CATALOGUE_SCHEDULES_MAX)
+        return STATUS_FULL;
+    entry = &catalogue->schedules[position];
+    if (position < visible && schedule_equal(entry, schedule)) {
+        atomic_store_explicit(&entry->free, available, memory_order_release);
+    } else {
+        if (position < visible)
+            atomic_store_explicit(&catalogue->schedule_count, position, memory_order_release);
+        memcpy(entry, schedule, offsetof(struct catalogue_schedule, free));
+        atomic_store_explicit(&entry->free, available, memory_order_relaxed);
+        atomic_store_explicit(&catalogue->schedule_count, position + 1, memory_order_release);
+    }
+    atomic_store_explicit(&catalogue->schedules_added, position + 1, memory_order_relaxed);
+    *at = position;
+    return STATUS_OK;
+}
+
+void catalogue_set_free(struct catalogue *catalogue, uint32_t at, uint32_t available,
+                        uint32_t first_free_index)
+{
+    if (at < CATALOGUE_SCHEDULES_MAX)
+        atomic_store_explicit(&catalogue->schedules[at].free,
+                              (uint64_t)available << 32 | first_free_index, memory_order_release);
+}
+
+void catalogue_reset(struct catalogue *catalogue)
+{
+    atomic_store_explicit(&catalogue->concerts_added, 0, memory_order_relaxed);
+    atomic_store_explicit(&catalogue->schedules_added, 0, memory_order_relaxed);
+}
