@@ -6,13 +6,14 @@
 
 /* Row keys of a state environment, big-endian so that byte order is number order:
  *
- *   table(1) id(8) [tag(1) [sub(8..24)]]
+ *   table(1) id(8) [tag(1) [sub(8..32)]]
  *
  *   'w' user                wallet_row          's' schedule             schedule_row
  *   'w' user 'x' tx         transaction_row     's' schedule 'l'         layout_row
  *   'w' user 'i' route,hash idempotency_row     's' schedule 'p' index   place_row (absent: available)
  *   'w' user 'e' at,hash    (index by expiry)   's' schedule 'i' …       idempotency_row
  *   'w' user 'v' reservation verdict_row        'r' reservation          reservation_row
+ *   's' schedule 'u' user   buyer_row           's' schedule 'e' …       (index by expiry)
  *   'c' concert             concert_row         'q' room                 room_row
  *   't' id, kind            timer               'q' room 'k' user        ticket_row
  *   'o' id, kind, number    obligation          'm' …                    the environment's own

@@ -1,0 +1,162 @@
+#include "wallet_state.h"
+
+/* Carries out what an event says. The balances in events are results, so they are checked here
+ * against the state: a difference is a bug, and going on would spread it. */
+
+static void write_transaction(const struct wallet *wallet, const struct event_view *event,
+                              struct row_sink *sink, uint64_t transaction,
+                              const struct transaction_row *row)
+{
+    struct row_key key = transaction_key(wallet->base.id, transaction);
+    check(transaction == wallet_transaction_id(event->sequence, wallet->base.id));
+    transaction_row_write(sink, &key, row);
+}
+
+static void drop_keys(struct wallet *wallet, struct row_sink *sink, uint64_t count)
+{
+    struct idempotency_name dropped[IDEMPOTENCY_DROPS_MAX];
+    check(count <= wallet->row.live_keys);
+    idempotency_drop(sink, 'w', wallet->base.id, (unsigned)count, dropped);
+    wallet->row.live_keys -= count;
+}
+
+static void store_key(struct wallet *wallet, struct row_sink *sink, enum request_kind route,
+                      const char *text, uint32_t length, const struct idempotency_row *answer)
+{
+    if (length == 0)
+        return;
+    struct idempotency_name name = idempotency_name((uint64_t)route, text, length);
+    struct row_key key = idempotency_key('w', wallet->base.id, &name);
+    struct idempotency_row old = {0};
+    if (!idempotency_row_read(&sink->view, &key, &old))
+        wallet->row.live_keys++;
+    uint8_t data[ROW_SIZE_MAX(idempotency_row)];
+    size_t size = idempotency_row_encode(answer, data, sizeof data);
+    check(size > 0);
+    idempotency_put(sink, 'w', wallet->base.id, &name, old.expires_at_ms, answer->expires_at_ms,
+                    data, size);
+}
+
+static void find_oldest_key(struct wallet *wallet, struct row_sink *sink)
+{
+    wallet->oldest_key_ms =
+        wallet->row.live_keys > 0 ? idempotency_oldest_ms(&sink->view, 'w', wallet->base.id) : 0;
+}
+
+static void apply_charged(struct wallet *wallet, const struct event_view *event,
+                          struct row_sink *sink)
+{
+    const struct wallet_charged *body = &event->body->wallet_charged;
+    check(body->balance == wallet->row.balance + body->amount);
+    wallet->row.balance = body->balance;
+    struct transaction_row row = {.type = TRANSACTION_CHARGE,
+                                  .amount = body->amount,
+                                  .balance = body->balance,
+                                  .at_ms = event->at_ms};
+    write_transaction(wallet, event, sink, body->transaction, &row);
+    drop_keys(wallet, sink, body->keys_dropped);
+    struct idempotency_row answer = {event->at_ms + IDEMPOTENCY_TTL_MS, body->body_hash,
+                                     body->transaction, body->amount, body->balance};
+    store_key(wallet, sink, REQUEST_CHARGE, body->idempotency_key.data,
+              body->idempotency_key.length, &answer);
+    if (body->keys_dropped > 0 || body->idempotency_key.length > 0)
+        find_oldest_key(wallet, sink);
+}
+
+static void apply_used(struct wallet *wallet, const struct event_view *event, struct row_sink *sink)
+{
+    const struct wallet_used *body = &event->body->wallet_used;
+    check(body->amount <= wallet->row.balance);
+    check(body->balance == wallet->row.balance - body->amount);
+    wallet->row.balance = body->balance;
+    struct transaction_row row = {.type = TRANSACTION_USE,
+                                  .amount = body->amount,
+                                  .balance = body->balance,
+                                  .at_ms = event->at_ms};
+    write_transaction(wallet, event, sink, body->transaction, &row);
+    drop_keys(wallet, sink, body->keys_dropped);
+    struct idempotency_row answer = {event->at_ms + IDEMPOTENCY_TTL_MS, body->body_hash,
+                                     body->transaction, body->amount, body->balance};
+    store_key(wallet, sink, REQUEST_USE, body->idempotency_key.data, body->idempotency_key.length,
+              &answer);
+    if (body->keys_dropped > 0 || body->idempotency_key.length > 0)
+        find_oldest_key(wallet, sink);
+}
+
+static void write_verdict(const struct wallet *wallet, struct row_sink *sink, uint64_t reservation,
+                          const struct verdict_row *verdict)
+{
+    struct row_key key = verdict_key(wallet->base.id, reservation);
+    verdict_row_write(sink, &key, verdict);
+}
+
+static void apply_debited(struct wallet *wallet, const struct event_view *event,
+                          struct row_sink *sink)
+{
+    const struct wallet_debited *body = &event->body->wallet_debited;
+    check(body->amount <= wallet->row.balance);
+    check(body->balance == wallet->row.balance - body->amount);
+    wallet->row.balance = body->balance;
+    struct transaction_row row = {TRANSACTION_USE, body->amount, body->balance, body->reservation,
+                                  event->at_ms};
+    write_transaction(wallet, event, sink, body->transaction, &row);
+    struct verdict_row verdict = {body->attempt, 1, body->transaction, body->amount, body->balance};
+    write_verdict(wallet, sink, body->reservation, &verdict);
+}
+
+static void apply_refused(struct wallet *wallet, const struct event_view *event,
+                          struct row_sink *sink)
+{
+    const struct wallet_refused *body = &event->body->wallet_refused;
+    check(body->amount > wallet->row.balance && body->balance == wallet->row.balance);
+    struct verdict_row verdict = {body->attempt, 0, 0, body->amount, body->balance};
+    write_verdict(wallet, sink, body->reservation, &verdict);
+}
+
+static void apply_refunded(struct wallet *wallet, const struct event_view *event,
+                           struct row_sink *sink)
+{
+    const struct wallet_refunded *body = &event->body->wallet_refunded;
+    check(body->balance == wallet->row.balance + body->amount);
+    wallet->row.balance = body->balance;
+    struct transaction_row row = {TRANSACTION_REFUND, body->amount, body->balance,
+                                  body->reservation, event->at_ms};
+    write_transaction(wallet, event, sink, body->transaction, &row);
+    struct verdict_row verdict = {body->attempt, 1, body->transaction, body->amount, body->balance};
+    write_verdict(wallet, sink, body->reservation, &verdict);
+}
+
+void wallet_apply(void *object, const struct event_view *event, struct row_sink *sink)
+{
+    struct wallet *wallet = object;
+    check(event->aggregate == wallet->base.id);
+    check(event->aggregate_version == wallet->row.version + 1);
+    switch (event->kind) {
+    case EVENT_WALLET_CHARGED:
+        apply_charged(wallet, event, sink);
+        break;
+    case EVENT_WALLET_USED:
+        apply_used(wallet, event, sink);
+        break;
+    case EVENT_WALLET_DEBITED:
+        apply_debited(wallet, event, sink);
+        break;
+    case EVENT_WALLET_REFUSED:
+        apply_refused(wallet, event, sink);
+        break;
+    case EVENT_WALLET_REFUNDED:
+        apply_refunded(wallet, event, sink);
+        break;
+    case EVENT_WALLET_SETTLED: {
+        struct row_key key = verdict_key(wallet->base.id, event->body->wallet_settled.reservation);
+        row_delete(sink, &key);
+        break;
+    }
+    default:
+        check(!"an event of another actor kind");
+    }
+    wallet->row.version = event->aggregate_version;
+    wallet->row.last_sequence = event->sequence;
+    struct row_key key = wallet_key(wallet->base.id);
+    wallet_row_write(sink, &key, &wallet->row);
+}
