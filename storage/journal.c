@@ -57,6 +57,13 @@ uint64_t journal_last_sequence(const struct journal *journal)
     return journal->last;
 }
 
+uint64_t journal_next_sequence(const struct journal *journal)
+{
+    if (journal->txn != NULL)
+        return journal->txn_last + 1;
+    return (journal->last > journal->floor ? journal->last : journal->floor) + 1;
+}
+
 const struct journal_trailer *journal_last_trailer(const struct journal *journal)
 {
     return &journal->trailer;

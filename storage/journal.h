@@ -67,6 +67,8 @@ void journal_close(struct journal *journal); /* NULL is fine */
 /* As of this object's last commit; with read_only as of the open or the last journal_read. */
 uint64_t journal_first_sequence(const struct journal *journal); /* 0: empty */
 uint64_t journal_last_sequence(const struct journal *journal);  /* committed; 0: never used */
+/* What the next append gets, the trailer if nothing else is appended. */
+uint64_t journal_next_sequence(const struct journal *journal);
 /* The last committed trailer; all zero in a new journal. */
 const struct journal_trailer *journal_last_trailer(const struct journal *journal);
 
