@@ -90,7 +90,7 @@ void json_bool(struct json_out *json, bool value)
     append(json, value ? "true" : "false", value ? 4 : 5);
 }
 
-void json_null(struct json_out *json)
+void json_out_null(struct json_out *json)
 {
     separate(json);
     append(json, "null", 4);

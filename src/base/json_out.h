@@ -23,7 +23,8 @@ void json_array_close(struct json_out *json);
 void json_key(struct json_out *json, const char *name); /* a literal that needs no escape */
 void json_u64(struct json_out *json, uint64_t value);
 void json_bool(struct json_out *json, bool value);
-void json_null(struct json_out *json);
+/* Not json_null: the JSON library that the front links has one, and would call ours. */
+void json_out_null(struct json_out *json);
 void json_text(struct json_out *json, const char *data, size_t length); /* escapes; UTF-8 in */
 void json_time(struct json_out *json, uint64_t time_ms);                /* RFC 3339 */
 

@@ -24,7 +24,7 @@ static void a_document_has_its_commas_where_they_belong(void **state)
     json_object_close(&json);
     json_bool(&json, true);
     json_bool(&json, false);
-    json_null(&json);
+    json_out_null(&json);
     json_array_close(&json);
     json_key(&json, "at");
     json_time(&json, 1795468320123);
