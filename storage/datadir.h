@@ -34,9 +34,9 @@ struct datadir {
 };
 
 /* Makes or opens and locks it, waiting at most lock_wait_ms. STATUS_BUSY: somebody else has the
- * lock. STATUS_MISMATCH: made with other worker counts (then seat_workers, wallet_workers say
- * which), by another format version, or with records of a later version (then both counts are 0 or
- * as asked for). STATUS_CORRUPT, STATUS_IO, STATUS_STORAGE_FULL, STATUS_DENIED.
+ * lock. STATUS_MISMATCH: made with other worker counts, which seat_workers and wallet_workers then
+ * say, or (both 0) of another format version or with records of a later one. STATUS_CORRUPT,
+ * STATUS_IO, STATUS_STORAGE_FULL, STATUS_DENIED.
  *
  * With worker counts 0 (audit, backup) it is never made (STATUS_NOT_FOUND), and the stored counts
  * are taken. STATUS_BUSY then leaves it usable for reading, without the lock, so that a live server
