@@ -1,0 +1,43 @@
+#ifndef BOXOFFICE_CATALOGUE_VIEW_H
+#define BOXOFFICE_CATALOGUE_VIEW_H
+
+#include "catalogue.h"
+#include "segment.h"
+
+/* The front's private index over the seat workers' catalogues: concerts in order of their ids, and
+ * each concert's schedules. Tables only grow, so it is brought up to date by what is new. A seat
+ * worker that starts again writes the same lines in the same places, so what was indexed once stays
+ * readable meanwhile. */
+enum { CATALOGUE_TABLES_MAX = 16 };
+
+struct catalogue_table {
+    const struct catalogue *catalogue;
+    uint32_t concert_count, schedule_count; /* indexed so far */
+    uint32_t *first, *last; /* by concert: its first and last schedule, 1-based; 0: none */
+    uint32_t *next;         /* by schedule: the same concert's next one, likewise */
+};
+struct catalogue_place {
+    uint64_t concert;
+    uint32_t table, at; /* where its line is; one place for each table that knows the concert */
+};
+struct catalogue_view {
+    unsigned table_count;
+    struct catalogue_table tables[CATALOGUE_TABLES_MAX];
+    struct catalogue_place *places; /* by concert id, then table */
+    uint32_t place_count, place_capacity;
+    uint64_t version;    /* rises when concerts appear */
+    char *concerts_text; /* the rendered list of that version; heap */
+    size_t concerts_size;
+    uint64_t concerts_version;
+};
+
+enum status catalogue_view_open(struct catalogue_view *view, const struct segment *segment);
+void catalogue_view_close(struct catalogue_view *view);
+/* Takes in what is new. STATUS_NO_MEMORY leaves the view as it was. */
+enum status catalogue_view_refresh(struct catalogue_view *view);
+/* Index in places of the concert's first place; false when there is no such concert. */
+bool catalogue_view_find(const struct catalogue_view *view, uint64_t concert, uint32_t *at);
+const struct catalogue_concert *catalogue_view_concert(const struct catalogue_view *view,
+                                                       const struct catalogue_place *place);
+
+#endif

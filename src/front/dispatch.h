@@ -1,0 +1,62 @@
+#ifndef BOXOFFICE_DISPATCH_H
+#define BOXOFFICE_DISPATCH_H
+
+#include "channel.h"
+#include "http.h"
+
+/* Carries requests to the workers and their replies back to the exchanges that wait. One slot pool
+ * and one channel to every queue, seat and wallet worker. What a slot waits for stands in a private
+ * table: nothing that another process writes can name an exchange.
+ *
+ * Happy path: dispatch_ask claims a slot, submits it; dispatch_poll takes the reply, frees the slot
+ * and calls back. A request to a worker that is down waits in its ring for the successor. When the
+ * deadline passes first the callback gets UNAVAILABLE, and when the client goes first nothing is
+ * called; either way the slot is given up and comes back with its late completion. */
+
+enum { DISPATCH_DEADLINE_MS = 5000 };
+
+struct dispatch_reply {
+    enum outcome outcome;
+    uint16_t kind;            /* enum reply_kind */
+    const union reply *value; /* decoded as `kind` says; valid during the callback */
+};
+/* Called once for each dispatch_ask whose client is still there, perhaps within dispatch_ask. */
+typedef void (*dispatch_reply_cb)(struct exchange *exchange, const struct dispatch_reply *reply);
+
+/* What a slot waits for: a member of the list of waiting ones, oldest first. */
+struct dispatch_wait {
+    struct exchange *exchange; /* NULL: nobody waits (any more) */
+    dispatch_reply_cb callback;
+    uint64_t deadline_ms;
+    struct dispatch_wait *older, *newer;
+};
+
+struct dispatch {
+    struct segment *segment;
+    struct process_stats *stats;
+    struct slot_pool pool;
+    struct channel_producer *channels[PROCESS_MAX]; /* by process index; NULL: no channel */
+    struct dispatch_wait *waits;                    /* by slot number */
+    struct dispatch_wait list;                      /* its head; newer = oldest waiting */
+    union reply reply;
+};
+
+/* Adopts the pool of process `self`. STATUS_NO_MEMORY, or what the channels say. */
+enum status dispatch_open(struct dispatch *dispatch, struct segment *segment, unsigned self);
+void dispatch_close(struct dispatch *dispatch);
+
+/* Sends one request of `kind`. No free slot or a full ring: the callback gets OVERLOADED at once.
+ * Sets exchange->on_abandon to dispatch_abandon unless the caller has set one, which must then call
+ * it. Uses exchange->values[DISPATCH_VALUE]. */
+enum { DISPATCH_VALUE = 5 };
+void dispatch_ask(struct dispatch *dispatch, struct exchange *exchange, uint16_t kind,
+                  const union request *request, dispatch_reply_cb callback);
+void dispatch_abandon(struct exchange *exchange);
+
+/* Delivers all replies that are there and returns their number. */
+unsigned dispatch_poll(struct dispatch *dispatch);
+void dispatch_flush(struct dispatch *dispatch);         /* wakes the workers that got something */
+bool dispatch_is_idle(const struct dispatch *dispatch); /* the recheck before sleeping */
+void dispatch_expire(struct dispatch *dispatch, uint64_t now_ms);
+
+#endif

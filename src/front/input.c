@@ -1,0 +1,66 @@
+#include "input.h"
+
+#include "answer.h"
+#include "limits.h"
+#include "text.h"
+
+static bool field_refuse(struct exchange *exchange, const char *name, enum body_field found)
+{
+    static const char *const details[] = {
+        [BODY_FIELD_ABSENT] = "The field is missing.",
+        [BODY_FIELD_WRONG] = "The field is of another type.",
+        [BODY_FIELD_RANGE] = "The number is outside its bounds.",
+    };
+    answer_invalid_field(exchange, name, details[found]);
+    return false;
+}
+
+bool input_id(struct exchange *exchange, const struct call *call, const char *name, uint64_t *id)
+{
+    enum body_field found = body_integer(&call->body, name, 1, ID_MAX, id);
+    return found == BODY_FIELD_OK || field_refuse(exchange, name, found);
+}
+
+bool input_optional_id(struct exchange *exchange, const struct call *call, const char *name,
+                       uint64_t *id)
+{
+    enum body_field found = body_integer(&call->body, name, 1, ID_MAX, id);
+    if (found == BODY_FIELD_ABSENT) {
+        *id = 0;
+        return true;
+    }
+    return found == BODY_FIELD_OK || field_refuse(exchange, name, found);
+}
+
+bool input_amount(struct exchange *exchange, const struct call *call, uint64_t *amount)
+{
+    enum body_field found = body_integer(&call->body, "amount", 1, AMOUNT_MAX, amount);
+    if (found == BODY_FIELD_RANGE) {
+        answer_problem(exchange, PROBLEM_AMOUNT_OUT_OF_RANGE, NULL);
+        return false;
+    }
+    return found == BODY_FIELD_OK || field_refuse(exchange, "amount", found);
+}
+
+bool input_limit(struct exchange *exchange, const struct call *call, uint64_t initial, uint64_t max,
+                 uint64_t *limit)
+{
+    struct text value;
+    *limit = initial;
+    if (!query_find(call->request->query, "limit", &value) ||
+        (text_number(value, max, limit) && *limit > 0))
+        return true;
+    answer_invalid_field(exchange, "limit", "The limit is no number, 0, or too large.");
+    return false;
+}
+
+bool input_cursor(struct exchange *exchange, const struct call *call, enum cursor_kind kind,
+                  uint64_t *position)
+{
+    struct text value;
+    *position = 0;
+    if (!query_find(call->request->query, "cursor", &value) || cursor_read(value, kind, position))
+        return true;
+    answer_invalid_field(exchange, "cursor", "The cursor is not one of this list.");
+    return false;
+}

@@ -1,0 +1,24 @@
+#ifndef BOXOFFICE_INPUT_H
+#define BOXOFFICE_INPUT_H
+
+#include "cursor.h"
+#include "routes.h"
+
+/* What a handler takes out of a call. Each returns false after it has answered the exchange with
+ * the problem of what it found. */
+
+bool input_id(struct exchange *exchange, const struct call *call, const char *name, uint64_t *id);
+/* The same; 0 when the field is absent or null. */
+bool input_optional_id(struct exchange *exchange, const struct call *call, const char *name,
+                       uint64_t *id);
+/* "amount": an integer outside 1 … AMOUNT_MAX is 422, anything else 400. */
+bool input_amount(struct exchange *exchange, const struct call *call, uint64_t *amount);
+
+/* The query's `limit`: 1 … max, or `initial` when absent. */
+bool input_limit(struct exchange *exchange, const struct call *call, uint64_t initial, uint64_t max,
+                 uint64_t *limit);
+/* The query's `cursor`; 0 when absent. */
+bool input_cursor(struct exchange *exchange, const struct call *call, enum cursor_kind kind,
+                  uint64_t *position);
+
+#endif
