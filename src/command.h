@@ -1,0 +1,20 @@
+#ifndef BOXOFFICE_COMMAND_H
+#define BOXOFFICE_COMMAND_H
+
+#include "config.h"
+#include "listener.h"
+
+/* The commands of the program. argv[0] is the first argument after the command's name; the result
+ * is the exit code (sysexits). */
+int command_serve(int argc, char **argv);
+int command_audit(int argc, char **argv);
+int command_worker(int argc, char **argv); /* started by serve only */
+
+/* `boxoffice: ` and one line on stderr; returns `code`. */
+int command_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* What config_parse cannot know: checks addresses, files and words, and fills `listen`. 0, or the
+ * exit code after a line on stderr. */
+int command_check_options(const struct config *config, struct listen_address *listen);
+
+#endif

@@ -1,0 +1,73 @@
+#include "command.h"
+#include "datadir.h"
+#include "front.h"
+#include "heritage.h"
+#include "queue.h"
+#include "relay.h"
+#include "seat.h"
+#include "wallet.h"
+#include "worker.h"
+#include <stdio.h>
+#include <sysexits.h>
+
+/* A child of the supervisor: the one place that knows which code serves which role. */
+
+static int run_actors(struct heritage *heritage, const struct datadir *datadir)
+{
+    char journal_path[DATADIR_PATH_MAX], state_path[DATADIR_PATH_MAX];
+    const char *role = role_text(heritage->role);
+    datadir_worker_path(datadir, role, heritage->instance, "journal", journal_path);
+    datadir_worker_path(datadir, role, heritage->instance, "state", state_path);
+    struct worker_options options = {
+        .segment = &heritage->segment,
+        .self = heritage->self,
+        .journal_path = journal_path,
+        .state_path = state_path,
+    };
+    switch (heritage->role) {
+    case ROLE_QUEUE:
+        options.behaviour = &queue_behaviour;
+        break;
+    case ROLE_SEAT:
+        options.behaviour = &seat_behaviour;
+        options.publish_context = segment_catalogue(&heritage->segment, heritage->instance);
+        break;
+    default:
+        options.behaviour = &wallet_behaviour;
+        break;
+    }
+    return worker_run(&options);
+}
+
+static int run(struct heritage *heritage)
+{
+    struct datadir datadir = {.lock_fd = HERITAGE_LOCK_FD};
+    snprintf(datadir.path, sizeof datadir.path, "%s", heritage->segment.header->config.data);
+    if (heritage->role == ROLE_FRONT)
+        return front_run(&heritage->segment, heritage->self, HERITAGE_LISTEN_FD);
+    if (heritage->role == ROLE_RELAY) {
+        struct relay_options options = {&heritage->segment, heritage->self, &datadir};
+        return relay_run(&options);
+    }
+    return run_actors(heritage, &datadir);
+}
+
+int command_worker(int argc, char **argv)
+{
+    static struct heritage heritage;
+    if (argc != 2)
+        return command_fail(EX_USAGE, "worker processes are started by `boxoffice serve`");
+    enum status status = heritage_receive(&heritage, argv[0], argv[1]);
+    switch (status) {
+    case STATUS_OK:
+        return run(&heritage);
+    case STATUS_STALE: /* nobody is left who would want to know */
+        return EX_TEMPFAIL;
+    case STATUS_MISMATCH:
+        return command_fail(EX_CONFIG, "worker %s %s: the shared memory is not of this version",
+                            argv[0], argv[1]);
+    default:
+        return command_fail(EX_USAGE, "worker processes are started by `boxoffice serve` (%s)",
+                            status_text(status));
+    }
+}

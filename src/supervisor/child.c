@@ -1,0 +1,297 @@
+#include "child.h"
+#include "log.h"
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+enum { ABORT_GRACE_MS = 2000 };
+
+static const struct transition {
+    enum process_state from;
+    enum child_event event;
+    enum process_state to;
+} transitions[] = {
+    {PROCESS_STOPPED, CHILD_START, PROCESS_STARTING},
+    {PROCESS_STARTING, CHILD_READY, PROCESS_READY},
+    {PROCESS_STARTING, CHILD_STOP, PROCESS_STOPPING},
+    {PROCESS_STARTING, CHILD_EXIT, PROCESS_BACKOFF},
+    {PROCESS_READY, CHILD_STOP, PROCESS_STOPPING},
+    {PROCESS_READY, CHILD_EXIT, PROCESS_BACKOFF},
+    {PROCESS_STOPPING, CHILD_EXIT, PROCESS_STOPPED},
+    {PROCESS_BACKOFF, CHILD_START, PROCESS_STARTING},
+    {PROCESS_BACKOFF, CHILD_STOP, PROCESS_STOPPED},
+};
+
+const char *child_event_text(enum child_event event)
+{
+    static const char *const texts[CHILD_EVENT_COUNT] = {[CHILD_START] = "start",
+                                                         [CHILD_READY] = "ready",
+                                                         [CHILD_STOP] = "stop",
+                                                         [CHILD_EXIT] = "exit"};
+    return (unsigned)event < CHILD_EVENT_COUNT ? texts[event] : "unknown";
+}
+
+bool child_next(enum process_state state, enum child_event event, enum process_state *next)
+{
+    *next = state;
+    for (size_t i = 0; i < sizeof transitions / sizeof transitions[0]; i++)
+        if (transitions[i].from == state && transitions[i].event == event) {
+            *next = transitions[i].to;
+            return true;
+        }
+    return false;
+}
+
+static uint64_t monotonic_ms(void)
+{
+    return clock_monotonic_ns() / 1000000;
+}
+
+/* Every change of state goes through here: table, shared copy, one line in the log. */
+static bool enter(struct child *child, enum child_event event, enum log_level level,
+                  const char *format, ...) __attribute__((format(printf, 4, 5)));
+static bool enter(struct child *child, enum child_event event, enum log_level level,
+                  const char *format, ...)
+{
+    enum process_state from = child->state;
+    if (!child_next(from, event, &child->state))
+        return false;
+    if (event != CHILD_READY) /* then the child has said READY or READ_ONLY itself */
+        atomic_store(&child->entry->state, (uint32_t)child->state);
+    char detail[OBITUARY_SIZE + 256];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(detail, sizeof detail, format, arguments);
+    va_end(arguments);
+    log_write(level, "child", "name=%s on=%s from=%s to=%s generation=%u %s", child->name,
+              child_event_text(event), process_state_text(from), process_state_text(child->state),
+              child->generation, detail);
+    return true;
+}
+
+void child_init(struct child *child, struct child_context *context, const struct child_spec *spec,
+                unsigned index, unsigned instance, int listen_fd)
+{
+    memset(child, 0, sizeof *child);
+    child->context = context;
+    child->spec = spec;
+    child->entry = segment_process(context->segment, index);
+    child->index = index;
+    child->instance = instance;
+    child->listen_fd = listen_fd;
+    child->state = PROCESS_STOPPED;
+    snprintf(child->name, sizeof child->name, "%s-%u", spec->entry, instance);
+}
+
+static void stdio_fd(uv_stdio_container_t *stdio, int fd)
+{
+    stdio->flags = UV_INHERIT_FD;
+    stdio->data.fd = fd;
+}
+
+static void on_exit_cb(uv_process_t *process, int64_t status, int signal);
+static void on_closed(uv_handle_t *handle);
+
+/* Hands on exactly what heritage.h lists. */
+static int spawn(struct child *child)
+{
+    struct child_context *context = child->context;
+    uv_stdio_container_t stdio[HERITAGE_DOORBELL_FD + PROCESS_MAX];
+    stdio_fd(&stdio[STDIN_FILENO], context->null_fd);
+    stdio_fd(&stdio[STDOUT_FILENO], STDOUT_FILENO);
+    stdio_fd(&stdio[STDERR_FILENO], STDERR_FILENO);
+    stdio_fd(&stdio[HERITAGE_SEGMENT_FD], context->segment->fd);
+    stdio_fd(&stdio[HERITAGE_LOCK_FD], context->lock_fd);
+    stdio_fd(&stdio[HERITAGE_LISTEN_FD], child->listen_fd);
+    for (unsigned i = 0; i < context->process_count; i++)
+        stdio_fd(&stdio[HERITAGE_DOORBELL_FD + i], context->segment->doorbells[i]);
+    char program[] = "boxoffice", command[] = "worker", entry[HERITAGE_NAME_SIZE], instance[12];
+    snprintf(entry, sizeof entry, "%s", child->spec->entry);
+    snprintf(instance, sizeof instance, "%u", child->instance);
+    char *arguments[] = {program, command, entry, instance, NULL};
+    uv_process_options_t options = {
+        .exit_cb = on_exit_cb,
+        .file = "/proc/self/exe",
+        .args = arguments,
+        .stdio_count = (int)(HERITAGE_DOORBELL_FD + context->process_count),
+        .stdio = stdio,
+    };
+    child->process.data = child;
+    return uv_spawn(context->loop, &child->process, &options);
+}
+
+/* Last words that the process left in shared memory, made fit for a log line; then erased. */
+static void obituary_take(struct child *child, char text[OBITUARY_SIZE])
+{
+    memcpy(text, child->entry->obituary, OBITUARY_SIZE);
+    memset(child->entry->obituary, 0, OBITUARY_SIZE);
+    text[OBITUARY_SIZE - 1] = '\0';
+    for (char *at = text; *at != '\0'; at++)
+        if (*at < ' ' || *at > '~' || *at == '"')
+            *at = '\'';
+}
+
+static uint32_t random_number(void)
+{
+    uint32_t number = 0;
+    if (getrandom(&number, sizeof number, GRND_NONBLOCK) != (ssize_t)sizeof number)
+        number = (uint32_t)clock_monotonic_ns();
+    return number;
+}
+
+static bool is_fatal_code(int code)
+{
+    return code == EX_CONFIG || code == EX_IOERR || code == EX_DATAERR;
+}
+
+/* The process is reaped, or never came to be; its handle is being closed. */
+static void ended(struct child *child, const struct child_exit *end, enum exit_cause cause)
+{
+    uint64_t now_ms = monotonic_ms();
+    uint64_t ready_ms = child->ready_ms == 0 ? 0 : now_ms - child->ready_ms;
+    uint64_t delay_ms = restart_delay_ms(&child->record, cause, ready_ms, random_number());
+    char obituary[OBITUARY_SIZE];
+    obituary_take(child, obituary);
+    atomic_store(&child->entry->pid, 0);
+    child->due_ms = now_ms + delay_ms;
+    child->kill_ms = 0;
+    child->ready_ms = 0;
+    bool fatal = cause == EXIT_CAUSE_CODE && !child->ever_ready && is_fatal_code(end->code);
+    enter(child, CHILD_EXIT, end->asked && end->signal == 0 ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
+          "cause=%s code=%d signal=%d lived_ms=%llu restart_in_ms=%llu obituary=\"%s\"",
+          exit_cause_text(cause), end->code, end->signal,
+          (unsigned long long)(now_ms - child->spawned_ms), (unsigned long long)delay_ms, obituary);
+    if (fatal)
+        child->context->on_fatal(child->context, end->code);
+    child->context->on_change(child->context);
+}
+
+static void on_exit_cb(uv_process_t *process, int64_t status, int signal)
+{
+    struct child *child = process->data;
+    struct child_exit end = {
+        .signal = signal,
+        .code = (int)status,
+        .asked = child->state == PROCESS_STOPPING,
+        .never_ready = child->never_ready,
+    };
+    child->reaping = true;
+    uv_close((uv_handle_t *)process, on_closed);
+    segment_wake_all(child->context->segment); /* it may have died on the way to a doorbell */
+    ended(child, &end, restart_classify(&end));
+}
+
+/* Only now may the handle be used again. */
+static void on_closed(uv_handle_t *handle)
+{
+    struct child *child = handle->data;
+    child->reaping = false;
+    child_tick(child);
+    child->context->on_change(child->context);
+}
+
+void child_start(struct child *child)
+{
+    struct process_entry *entry = child->entry;
+    enum process_state next;
+    if (child->reaping || !child_next(child->state, CHILD_START, &next))
+        return;
+    if (child->generation > 0)
+        atomic_fetch_add(&entry->restarts, 1);
+    child->generation++;
+    child->never_ready = false;
+    child->spawned_ms = monotonic_ms();
+    memset(entry->obituary, 0, OBITUARY_SIZE);
+    atomic_store(&entry->stop, 0);
+    atomic_store(&entry->heartbeat_ns, clock_monotonic_ns());
+    atomic_store(&entry->started_ms, clock_now_ms());
+    atomic_store(&entry->state, PROCESS_STARTING);
+    atomic_store(&entry->generation, child->generation);
+    int error = spawn(child);
+    if (error == 0)
+        atomic_store(&entry->pid, (int32_t)uv_process_get_pid(&child->process));
+    enter(child, CHILD_START, LOG_LEVEL_INFO, "pid=%d",
+          error == 0 ? uv_process_get_pid(&child->process) : 0);
+    if (error != 0) {
+        log_error("spawn", "name=%s error=\"%s\"", child->name, uv_strerror(error));
+        struct child_exit end = {.code = error};
+        child->reaping = true;
+        uv_close((uv_handle_t *)&child->process, on_closed);
+        ended(child, &end, EXIT_CAUSE_NO_SPAWN);
+    }
+}
+
+static bool is_alive(const struct child *child)
+{
+    return !child->reaping && (child->state == PROCESS_STARTING || child->state == PROCESS_READY ||
+                               child->state == PROCESS_STOPPING);
+}
+
+void child_stop(struct child *child)
+{
+    if (!enter(child, CHILD_STOP, LOG_LEVEL_INFO, "shutdown_ms=%llu",
+               (unsigned long long)child->spec->shutdown_ms))
+        return;
+    if (is_alive(child)) {
+        child->kill_ms = monotonic_ms() + child->spec->shutdown_ms;
+        atomic_store(&child->entry->stop, 1);
+        segment_wake_all(child->context->segment);
+    }
+}
+
+void child_kill(struct child *child)
+{
+    if (is_alive(child))
+        uv_process_kill(&child->process, SIGKILL);
+    child->kill_ms = 0;
+}
+
+static bool says_ready(const struct child *child)
+{
+    uint32_t state = atomic_load(&child->entry->state);
+    return atomic_load(&child->entry->ready_generation) == child->generation &&
+           (state == PROCESS_READY || state == PROCESS_READ_ONLY);
+}
+
+static void starting_tick(struct child *child, uint64_t now_ms)
+{
+    if (says_ready(child)) {
+        child->ready_ms = now_ms;
+        child->ever_ready = true;
+        enter(child, CHILD_READY, LOG_LEVEL_INFO, "after_ms=%llu",
+              (unsigned long long)(now_ms - child->spawned_ms));
+        child->context->on_change(child->context);
+    } else if (!child->never_ready &&
+               now_ms - child->spawned_ms >= child->context->ready_deadline_ms) {
+        log_warn("never-ready", "name=%s generation=%u waited_ms=%llu", child->name,
+                 child->generation, (unsigned long long)(now_ms - child->spawned_ms));
+        child->never_ready = true;
+        child->kill_ms = now_ms + ABORT_GRACE_MS;
+        uv_process_kill(&child->process, SIGABRT);
+    }
+}
+
+void child_tick(struct child *child)
+{
+    uint64_t now_ms = monotonic_ms();
+    if (child->reaping)
+        return;
+    if (child->state == PROCESS_STARTING)
+        starting_tick(child, now_ms);
+    if (child->state == PROCESS_BACKOFF && now_ms >= child->due_ms)
+        child_start(child);
+    if (child->kill_ms != 0 && now_ms >= child->kill_ms) {
+        log_warn("kill", "name=%s generation=%u reason=\"did not end in time\"", child->name,
+                 child->generation);
+        child_kill(child);
+    }
+}
+
+bool child_is_gone(const struct child *child)
+{
+    return child->state == PROCESS_STOPPED && !child->reaping;
+}
