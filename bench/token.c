@@ -26,7 +26,7 @@ void token_make(uint64_t user, const uint8_t key[TICKET_KEY_SIZE], char text[TIC
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    struct ticket ticket = {
+    struct queue_ticket ticket = {
         .user = user,
         .number = user,
         .issued_at_ms = (uint64_t)now.tv_sec * 1000,
