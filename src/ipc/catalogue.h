@@ -8,20 +8,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The read snapshot of what is on sale: one table for each seat worker, which alone writes it; fronts
- * read it without a hop. Entries are appended and never move or go; an entry's fixed part is written
- * before `schedule_count` is release-stored, and what changes is one atomic word, so a reader never
- * sees a torn line. A successor adds the same entries again in the same order (only committed ones are
- * ever added); meanwhile readers go on seeing all that its predecessor left. */
+/* The read snapshot of what is on sale: one table for each seat worker, which alone writes it;
+ * fronts read it without a hop. Entries are appended and never move or go; an entry's fixed part is
+ * written before `schedule_count` is release-stored, and what changes is one atomic word, so a
+ * reader never sees a torn line. A successor adds the same entries again in the same order (only
+ * committed ones are ever added); meanwhile readers go on seeing all that its predecessor left. */
 enum { CATALOGUE_SCHEDULES_MAX = 50000, CATALOGUE_CONCERTS_MAX = 50000 };
 
 struct catalogue_schedule {
     uint64_t schedule, concert;
     uint32_t concert_at; /* index in concerts[] */
     uint32_t seat_count;
-    char open_date[12];  /* "2026-12-24" */
+    char open_date[12];              /* "2026-12-24" */
     char start_time[8], end_time[8]; /* "19:00" */
-    _Atomic uint64_t free; /* available seats << 32 | index (1-based) of the first available seat, 0: none */
+    /* available seats << 32 | 1-based index of the first of them (0: none) */
+    _Atomic uint64_t free;
 };
 struct catalogue_concert {
     uint64_t concert;
@@ -71,9 +72,9 @@ enum status catalogue_add_schedule(struct catalogue *catalogue,
                                    const struct catalogue_schedule *schedule, uint32_t *at);
 void catalogue_set_free(struct catalogue *catalogue, uint32_t at, uint32_t available,
                         uint32_t first_free_index);
-/* A successor's first call: its next additions are again number 0, 1, … An addition that equals what
- * stands there leaves the entry's fixed part untouched; one that differs takes everything from there
- * on out of sight first. */
+/* A successor's first call: its next additions are again number 0, 1, … An addition that equals
+ * what stands there leaves the entry's fixed part untouched; one that differs takes everything from
+ * there on out of sight first. */
 void catalogue_reset(struct catalogue *catalogue);
 
 #endif

@@ -7,11 +7,19 @@
 
 enum { MESSAGES_VERSION = 1 };
 
-enum role { ROLE_SUPERVISOR, ROLE_FRONT, ROLE_QUEUE, ROLE_SEAT, ROLE_WALLET, ROLE_RELAY, ROLE_COUNT };
+enum role {
+    ROLE_SUPERVISOR,
+    ROLE_FRONT,
+    ROLE_QUEUE,
+    ROLE_SEAT,
+    ROLE_WALLET,
+    ROLE_RELAY,
+    ROLE_COUNT
+};
 const char *role_text(enum role role);
 
 enum {
-    REQUEST_WRITES = 1,     /* may change state: refused with STORAGE_FULL/OVERLOADED when that is impossible */
+    REQUEST_WRITES = 1,     /* may change state: refused when nothing can be written */
     REQUEST_OPENS_SAGA = 2, /* decided only with a reserved slot towards the wallet */
     REQUEST_SAGA = 4,       /* continues a saga: never refused by throttles or breakers */
     REQUEST_LARGE = 8,      /* its reply needs a large slot */
@@ -34,7 +42,7 @@ enum outcome {
 #define O(name) OUTCOME_##name,
     OUTCOMES(O)
 #undef O
-    OUTCOME_COUNT
+        OUTCOME_COUNT
 };
 const char *outcome_text(enum outcome outcome);
 

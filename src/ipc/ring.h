@@ -16,8 +16,8 @@
  * finds everything that may be unfinished between tail and head.
  *
  * Nothing that stands in the ring is trusted with an address: when head and tail are further apart
- * than the capacity, or the capacity is no power of two up to RING_CAPACITY_MAX, the ring is full for
- * its producer and empty for its consumer. */
+ * than the capacity, or the capacity is no power of two up to RING_CAPACITY_MAX, the ring is full
+ * for its producer and empty for its consumer. */
 enum { RING_CAPACITY_MAX = 1 << 17 };
 
 struct ring_entry {

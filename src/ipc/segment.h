@@ -10,17 +10,17 @@
 #include <sys/types.h>
 
 /* The one shared-memory segment: a sealed memfd that the supervisor makes and every child maps.
- * Layout: header, process table, statistics, catalogue, slot pools, channels, guard. Everything after
- * the header is written by several processes and trusted by none; the header is written by the
- * supervisor alone, and children map it read-only. Most of the segment is address space: a page gets
- * memory when it is first touched. */
+ * Layout: header, process table, statistics, catalogue, slot pools, channels, guard. Everything
+ * after the header is written by several processes and trusted by none; the header is written by
+ * the supervisor alone, and children map it read-only. Most of the segment is address space: a page
+ * gets memory when it is first touched. */
 
 enum {
     PROCESS_MAX = 48,
     PROCESS_SUPERVISOR = 0, /* its index in the process table */
     OBITUARY_SIZE = 256,
-    SLOT_LARGE_COUNT = 64,   /* large slots in a front's pool */
-    SEAT_POOL_SLOTS = 4096,  /* small slots of a seat worker, towards wallets and queue */
+    SLOT_LARGE_COUNT = 64,  /* large slots in a front's pool */
+    SEAT_POOL_SLOTS = 4096, /* small slots of a seat worker, towards wallets and queue */
     SECRET_SIZE = 32,
 };
 /* Unused bytes at the end: the most that a garbled ring capacity or slot size can lead astray. */
@@ -58,10 +58,10 @@ struct process_entry {
     _Atomic uint64_t deciding_id;               /* live: request being decided, 0: none */
     _Atomic uint32_t deciding_pool;             /* its pool: index of the producer's process */
     _Atomic uint32_t deciding_slot;
-    _Atomic uint64_t started_ms;       /* spawn: clock_now_ms */
-    _Atomic uint64_t restarts;         /* spawn: all causes */
+    _Atomic uint64_t started_ms;        /* spawn: clock_now_ms */
+    _Atomic uint64_t restarts;          /* spawn: all causes */
     _Atomic uint64_t released_sequence; /* relay: this worker's events up to here may be trimmed */
-    char obituary[OBITUARY_SIZE];      /* live: last words (check_obituary) */
+    char obituary[OBITUARY_SIZE];       /* live: last words (check_obituary) */
 };
 
 struct segment_header {
@@ -69,7 +69,7 @@ struct segment_header {
     uint32_t version;
     uint32_t messages_version;
     uint64_t size;        /* bytes of the whole segment */
-    uint64_t layout_hash; /* of the offsets below and the struct sizes; a child with others refuses */
+    uint64_t layout_hash; /* of offsets and struct sizes; a child with others refuses */
     uint64_t segment_id;  /* random; marks of other segments in journals are ignored */
     uint64_t incarnation; /* random, of the data directory (part of event ids) */
     uint32_t process_count;
@@ -102,8 +102,8 @@ struct segment {
 enum status segment_create(struct segment *segment, const struct config *config);
 /* Child: maps fd and checks seals, size, magic, versions, that header->config gives the very layout
  * that the header describes, and that every doorbell is open and non-blocking. Doorbell i is
- * descriptor first_doorbell + i. The segment owns the descriptors from success on; at a failure they
- * stay the caller's. STATUS_MISMATCH, STATUS_IO. */
+ * descriptor first_doorbell + i. The segment owns the descriptors from success on; at a failure
+ * they stay the caller's. STATUS_MISMATCH, STATUS_IO. */
 enum status segment_open(struct segment *segment, int fd, int first_doorbell);
 void segment_close(struct segment *segment); /* unmaps, closes fd and doorbells */
 
@@ -125,10 +125,10 @@ bool segment_slot_area(const struct segment *segment, unsigned process, struct s
 bool segment_rings(const struct segment *segment, unsigned producer, unsigned consumer,
                    struct ring **requests, struct ring **completions);
 
-/* Process `self` has dealt with what its predecessor left and takes requests: sets `state` (READY or
- * READ_ONLY) and ready_generation, and wakes everyone, so that producers rescan their slots now. */
-void segment_announce_ready(const struct segment *segment, unsigned self,
-                            enum process_state state);
+/* Process `self` has dealt with what its predecessor left and takes requests: sets `state` (READY
+ * or READ_ONLY) and ready_generation, and wakes everyone, so that producers rescan their slots now.
+ */
+void segment_announce_ready(const struct segment *segment, unsigned self, enum process_state state);
 
 /* Sleeping without a lost or a needless wake-up.
  *
@@ -136,14 +136,14 @@ void segment_announce_ready(const struct segment *segment, unsigned self,
  * waker:    publish, fence, sleeping == 1 ? exchange(sleeping, 0) == 1 ? rings += 1, write eventfd
  *
  * With both fences sequentially consistent, either the sleeper's recheck sees what was published or
- * the waker sees the flag. The exchange lets one waker through, so there is one write for each sleep
- * and none for a process that is awake. `rings` is raised before the write and the sleeper counts
- * what it reads back, so it calls read(2) only when a write was announced, and a write that comes
- * after the sleep was over is read at the end of the next one. Every SLEEPS_PER_READ-th sleep ends
- * with a read in any case, which takes in the writes that nobody announced (a signal handler's, say)
- * and forgives those that were announced and never came. A waker killed between exchange and write
- * takes its ring with it: whoever reaps a process calls segment_wake_all, and nobody blocks without a
- * coarse time-out.
+ * the waker sees the flag. The exchange lets one waker through, so there is one write for each
+ * sleep and none for a process that is awake. `rings` is raised before the write and the sleeper
+ * counts what it reads back, so it calls read(2) only when a write was announced, and a write that
+ * comes after the sleep was over is read at the end of the next one. Every SLEEPS_PER_READ-th sleep
+ * ends with a read in any case, which takes in the writes that nobody announced (a signal
+ * handler's, say) and forgives those that were announced and never came. A waker killed between
+ * exchange and write takes its ring with it: whoever reaps a process calls segment_wake_all, and
+ * nobody blocks without a coarse time-out.
  *
  * segment_wake and segment_wake_all are async-signal-safe. */
 enum { SLEEPS_PER_READ = 16 };
