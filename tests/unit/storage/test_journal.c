@@ -1,0 +1,306 @@
+#include "storage_unit.h"
+
+static void a_new_journal_is_empty(void **state)
+{
+    (void)state;
+    struct journal *journal = journal_of("worker-0/journal", 0);
+    assert_int_equal(journal_first_sequence(journal), 0);
+    assert_int_equal(journal_last_sequence(journal), 0);
+    assert_int_equal(journal_next_sequence(journal), 1);
+    assert_int_equal(journal_record_count(journal), 0);
+    assert_int_equal(journal_last_trailer(journal)->clock_ms, 0);
+    assert_int_equal(journal_last_trailer(journal)->mark_count, 0);
+    assert_int_equal(read_test_events(journal, 0).count, 0);
+    journal_close(journal);
+    /* Made beside and renamed: nothing of that is left. */
+    assert_int_not_equal(access(scratch_path("worker-0/journal.new"), F_OK), 0);
+}
+
+static void what_a_crash_left_while_making_a_journal_is_no_obstacle(void **state)
+{
+    (void)state;
+    assert_int_equal(mkdir(scratch_path("journal.new"), 0700), 0);
+    int fd = open(scratch_path("journal.new/data.mdb"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_int_equal(write(fd, "half", 4), 4);
+    close(fd);
+    struct journal *journal = journal_of("journal", 0);
+    assert_int_equal(commit_test_events(journal, 3), STATUS_OK);
+    journal_close(journal);
+}
+
+static void events_and_trailer_come_back_after_reopening(void **state)
+{
+    (void)state;
+    struct journal *journal = journal_of("journal", 0);
+    assert_int_equal(commit_test_events(journal, 100), STATUS_OK);
+    assert_int_equal(commit_test_events(journal, 512), STATUS_OK);
+    assert_int_equal(journal_first_sequence(journal), 1);
+    assert_int_equal(journal_last_sequence(journal), 614);
+    struct journal_trailer before = *journal_last_trailer(journal);
+    journal_close(journal);
+
+    journal = journal_of("journal", 0);
+    assert_int_equal(journal_first_sequence(journal), 1);
+    assert_int_equal(journal_last_sequence(journal), 614);
+    assert_int_equal(journal_record_count(journal), 614);
+    const struct journal_trailer *after = journal_last_trailer(journal);
+    assert_int_equal(after->clock_ms, before.clock_ms);
+    assert_int_equal(after->segment_id, before.clock_ms * 13);
+    assert_int_equal(after->mark_count, 2);
+    assert_int_equal(after->marks[1].producer, 9);
+    assert_int_equal(after->marks[1].position, before.clock_ms * 19);
+    struct test_read all = read_test_events(journal, 0);
+    assert_int_equal(all.count, 612);
+    assert_int_equal(all.first, 1);
+    assert_int_equal(all.last, 613);
+    struct test_read some = read_test_events(journal, 101); /* a trailer's: starts behind it */
+    assert_int_equal(some.first, 102);
+    assert_int_equal(read_test_events(journal, 615).count, 0);
+    journal_close(journal);
+}
+
+static void a_trailer_with_every_mark_comes_back(void **state)
+{
+    (void)state;
+    struct journal *journal = journal_of("journal", 0);
+    struct journal_trailer trailer = {
+        .clock_ms = UINT64_MAX - 1, .segment_id = UINT64_MAX, .mark_count = JOURNAL_MARKS_MAX};
+    for (unsigned i = 0; i < JOURNAL_MARKS_MAX; i++) {
+        trailer.marks[i].producer = i * 7;
+        trailer.marks[i].position = UINT64_MAX - i;
+    }
+    assert_int_equal(journal_begin(journal), STATUS_OK);
+    assert_int_equal(journal_commit(journal, &trailer), STATUS_OK);
+    journal_close(journal);
+    journal = journal_of("journal", 0);
+    assert_memory_equal(journal_last_trailer(journal), &trailer, sizeof trailer);
+    journal_close(journal);
+}
+
+static bool note_sizes(void *context, const struct journal_event *event)
+{
+    size_t *sizes = context;
+    sizes[event->sequence] = event->payload_size;
+    for (size_t i = 0; i < event->payload_size; i++)
+        assert_int_equal(event->payload[i], (uint8_t)(i * 31));
+    return true;
+}
+
+static void payloads_of_every_size_up_to_the_limit_are_kept(void **state)
+{
+    (void)state;
+    static uint8_t payload[JOURNAL_PAYLOAD_MAX + 1];
+    static const size_t sizes[] = {0, 1, 1000, 2000, 4096, 16384, JOURNAL_PAYLOAD_MAX};
+    struct journal_event event = {.kind = 1, .payload = payload};
+    size_t seen[16] = {0};
+    for (size_t i = 0; i < sizeof payload; i++)
+        payload[i] = (uint8_t)(i * 31);
+    struct journal *journal = journal_of("journal", 0);
+    struct journal_trailer trailer = {0};
+    assert_int_equal(journal_begin(journal), STATUS_OK);
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        event.payload_size = sizes[i];
+        assert_int_equal(journal_append(journal, &event, NULL), STATUS_OK);
+    }
+    assert_int_equal(journal_commit(journal, &trailer), STATUS_OK);
+    assert_int_equal(journal_read(journal, 0, note_sizes, seen), STATUS_OK);
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+        assert_int_equal(seen[i + 1], sizes[i]);
+
+    /* One byte more is refused, and makes the whole transaction fail without an effect. */
+    assert_int_equal(journal_begin(journal), STATUS_OK);
+    assert_int_equal(append_test_event(journal, NULL), STATUS_OK);
+    event.payload_size = JOURNAL_PAYLOAD_MAX + 1;
+    assert_int_equal(journal_append(journal, &event, NULL), STATUS_TOO_BIG);
+    assert_int_equal(append_test_event(journal, NULL), STATUS_TOO_BIG);
+    assert_int_equal(journal_commit(journal, &trailer), STATUS_TOO_BIG);
+    assert_int_equal(journal_last_sequence(journal), 8);
+    assert_int_equal(commit_test_events(journal, 1), STATUS_OK);
+    assert_int_equal(read_test_events(journal, 9).first, 9);
+    journal_close(journal);
+}
+
+static void an_aborted_transaction_leaves_nothing(void **state)
+{
+    (void)state;
+    struct journal *journal = journal_of("journal", 0);
+    assert_int_equal(commit_test_events(journal, 5), STATUS_OK);
+    assert_int_equal(journal_begin(journal), STATUS_OK);
+    assert_int_equal(append_test_event(journal, NULL), STATUS_OK);
+    assert_int_equal(journal_trim(journal, 4), STATUS_OK);
+    journal_abort(journal);
+    assert_int_equal(journal_first_sequence(journal), 1);
+    assert_int_equal(journal_last_sequence(journal), 6);
+    assert_int_equal(read_test_events(journal, 0).count, 5);
+    journal_close(journal); /* also with a transaction open */
+    journal = journal_of("journal", 0);
+    assert_int_equal(journal_begin(journal), STATUS_OK);
+    assert_int_equal(append_test_event(journal, NULL), STATUS_OK);
+    journal_close(journal);
+    journal = journal_of("journal", 0);
+    assert_int_equal(journal_last_sequence(journal), 6);
+    journal_close(journal);
+}
+
+static void trim_to(struct journal *journal, uint64_t below)
+{
+    struct journal_trailer trailer = trailer_of(1);
+    assert_int_equal(journal_begin(journal), STATUS_OK);
+    assert_int_equal(journal_trim(journal, below), STATUS_OK);
+    assert_int_equal(journal_commit(journal, &trailer), STATUS_OK);
+}
+
+static void trimming_is_bounded_and_keeps_the_last_trailer(void **state)
+{
+    (void)state;
+    struct journal *journal = journal_of("journal", 0);
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(commit_test_events(journal, 299), STATUS_OK); /* 1 … 1200 */
+    trim_to(journal, 300);
+    assert_int_equal(journal_first_sequence(journal), 300);
+    trim_to(journal, 200);
+    assert_int_equal(journal_first_sequence(journal), 300);
+    trim_to(journal, UINT64_MAX);
+    assert_int_equal(journal_first_sequence(journal), 300 + JOURNAL_TRIM_MAX);
+
+    /* Twice in one transaction is no more than once. */
+    assert_int_equal(journal_begin(journal), STATUS_OK);
+    assert_int_equal(journal_trim(journal, 900), STATUS_OK);
+    assert_int_equal(journal_trim(journal, UINT64_MAX), STATUS_OK);
+    struct journal_trailer trailer = trailer_of(77);
+    assert_int_equal(journal_commit(journal, &trailer), STATUS_OK);
+    /* 800 … 1203 were there: all but the last committed trailer go, and the new one comes. */
+    assert_int_equal(journal_first_sequence(journal), 1203);
+    assert_int_equal(journal_last_sequence(journal), 1204);
+    assert_int_equal(journal_record_count(journal), 2);
+    assert_int_equal(read_test_events(journal, 0).count, 0);
+    journal_close(journal);
+    journal = journal_of("journal", 0);
+    assert_int_equal(journal_first_sequence(journal), 1203);
+    assert_int_equal(journal_last_trailer(journal)->clock_ms, 77);
+    journal_close(journal);
+}
+
+static void sequences_never_come_back(void **state)
+{
+    (void)state;
+    struct journal *journal = journal_of("journal", 0);
+    assert_int_equal(commit_test_events(journal, 9), STATUS_OK);
+    trim_to(journal, UINT64_MAX);
+    journal_close(journal);
+
+    journal = journal_of("journal", 0);
+    assert_int_equal(journal_next_sequence(journal), 12);
+    assert_int_equal(commit_test_events(journal, 1), STATUS_OK);
+    assert_int_equal(read_test_events(journal, 0).first, 12);
+    journal_close(journal);
+
+    /* A floor above what is stored counts, one below does not. */
+    journal = journal_of("journal", 1000);
+    uint64_t sequence = 0;
+    struct journal_trailer trailer = trailer_of(1);
+    assert_int_equal(journal_next_sequence(journal), 1001);
+    assert_int_equal(journal_begin(journal), STATUS_OK);
+    assert_int_equal(append_test_event(journal, &sequence), STATUS_OK);
+    assert_int_equal(sequence, 1001);
+    assert_int_equal(journal_next_sequence(journal), 1002);
+    assert_int_equal(journal_commit(journal, &trailer), STATUS_OK);
+    journal_close(journal);
+    journal = journal_of("journal", 500);
+    assert_int_equal(journal_next_sequence(journal), 1003);
+    journal_close(journal);
+}
+
+static void the_floor_counts_in_an_empty_journal(void **state)
+{
+    (void)state;
+    struct journal *journal = journal_of("journal", 41);
+    assert_int_equal(journal_last_sequence(journal), 0);
+    assert_int_equal(commit_test_events(journal, 1), STATUS_OK);
+    assert_int_equal(journal_first_sequence(journal), 42);
+    assert_int_equal(journal_last_sequence(journal), 43);
+    journal_close(journal);
+}
+
+static bool stop_at_third(void *context, const struct journal_event *event)
+{
+    (void)event;
+    return ++*(unsigned *)context < 3;
+}
+
+static void a_read_stops_when_told(void **state)
+{
+    (void)state;
+    unsigned count = 0;
+    struct journal *journal = journal_of("journal", 0);
+    assert_int_equal(commit_test_events(journal, 10), STATUS_OK);
+    assert_int_equal(journal_read(journal, 0, stop_at_third, &count), STATUS_OK);
+    assert_int_equal(count, 3);
+    journal_close(journal);
+}
+
+static void a_probe_repeats_the_last_trailer(void **state)
+{
+    (void)state;
+    struct journal *journal = journal_of("journal", 0);
+    assert_int_equal(commit_test_events(journal, 10), STATUS_OK);
+    struct journal_trailer before = *journal_last_trailer(journal);
+    assert_int_equal(journal_probe(journal), STATUS_OK);
+    assert_int_equal(journal_last_sequence(journal), 12);
+    journal_close(journal);
+    journal = journal_of("journal", 0);
+    assert_memory_equal(journal_last_trailer(journal), &before, sizeof before);
+    assert_int_equal(journal_last_sequence(journal), 12);
+    assert_int_equal(read_test_events(journal, 0).count, 10);
+    journal_close(journal);
+}
+
+static off_t size_of_file(void)
+{
+    struct stat file;
+    assert_int_equal(stat(scratch_path("journal/data.mdb"), &file), 0);
+    return file.st_size;
+}
+
+static void the_file_is_filled_ahead_but_never_beyond_the_map(void **state)
+{
+    (void)state;
+    struct journal *journal;
+    const struct journal_options options = {.map_size = 5 << 20, .fill_ahead = 3 << 20};
+    assert_int_equal(journal_open(&journal, scratch_path("journal"), &options), STATUS_OK);
+    for (unsigned i = 0; i < 6; i++)
+        assert_int_equal(commit_test_events(journal, 20), STATUS_OK);
+    assert_int_equal(size_of_file(), 4 << 20);
+    assert_true(journal_bytes_used(journal) < 1 << 20);
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK)
+        status = commit_test_events(journal, 200);
+    assert_int_equal(status, STATUS_FULL);
+    assert_int_equal(size_of_file(), 5 << 20);
+    uint64_t last = journal_last_sequence(journal);
+    read_test_events(journal, 0);
+    journal_close(journal);
+    assert_int_equal(journal_open(&journal, scratch_path("journal"), &options), STATUS_OK);
+    assert_int_equal(journal_last_sequence(journal), last);
+    read_test_events(journal, 0);
+    journal_close(journal);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        scratch_test(a_new_journal_is_empty),
+        scratch_test(what_a_crash_left_while_making_a_journal_is_no_obstacle),
+        scratch_test(events_and_trailer_come_back_after_reopening),
+        scratch_test(a_trailer_with_every_mark_comes_back),
+        scratch_test(payloads_of_every_size_up_to_the_limit_are_kept),
+        scratch_test(an_aborted_transaction_leaves_nothing),
+        scratch_test(trimming_is_bounded_and_keeps_the_last_trailer),
+        scratch_test(sequences_never_come_back),
+        scratch_test(the_floor_counts_in_an_empty_journal),
+        scratch_test(a_read_stops_when_told),
+        scratch_test(a_probe_repeats_the_last_trailer),
+        scratch_test(the_file_is_filled_ahead_but_never_beyond_the_map),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
