@@ -11,7 +11,7 @@
  *   'w' user                wallet_row          's' schedule             schedule_row
  *   'w' user 'x' tx         transaction_row     's' schedule 'l'         layout_row
  *   'w' user 'i' route,hash idempotency_row     's' schedule 'p' index   place_row (absent: available)
- *   'w' user 'e' at,hash    (index by expiry)   's' schedule 'i' …       idempotency_row
+ *   'w' user 'e' at,hash    (index by expiry)   's' schedule 'i' user,hash hold_key_row
  *   'w' user 'v' reservation verdict_row        'r' reservation          reservation_row
  *   's' schedule 'u' user   buyer_row           's' schedule 'e' …       (index by expiry)
  *   'c' concert             concert_row         'q' room                 room_row

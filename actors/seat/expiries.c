@@ -1,0 +1,127 @@
+#include "schedule.h"
+#include <stdlib.h>
+
+/* A textbook binary heap, earliest first. */
+
+enum { HEAP_CAPACITY_MIN = 8 };
+
+bool expiry_holds(const struct schedule *schedule, const struct expiry *expiry)
+{
+    return schedule->states[expiry->seat] == SEAT_TEMP_RESERVED &&
+           schedule->expires_at_ms[expiry->seat] == expiry->at_ms;
+}
+
+static void sift_down(struct schedule *schedule, uint32_t at)
+{
+    struct expiry *heap = schedule->heap, moving = heap[at];
+    for (;;) {
+        uint32_t child = 2 * at + 1;
+        if (child >= schedule->heap_count)
+            break;
+        if (child + 1 < schedule->heap_count && heap[child + 1].at_ms < heap[child].at_ms)
+            child++;
+        if (heap[child].at_ms >= moving.at_ms)
+            break;
+        heap[at] = heap[child];
+        at = child;
+    }
+    heap[at] = moving;
+}
+
+static void sift_up(struct schedule *schedule, uint32_t at)
+{
+    struct expiry *heap = schedule->heap, moving = heap[at];
+    for (; at > 0 && heap[(at - 1) / 2].at_ms > moving.at_ms; at = (at - 1) / 2)
+        heap[at] = heap[(at - 1) / 2];
+    heap[at] = moving;
+}
+
+/* True for one seat of each run of neighbours that one hold has. */
+static bool begins_hold(const struct schedule *schedule, uint32_t seat)
+{
+    return schedule->states[seat] == SEAT_TEMP_RESERVED && schedule->expires_at_ms[seat] != 0 &&
+           (seat == 0 || schedule->reservations[seat - 1] != schedule->reservations[seat]);
+}
+
+void expiries_rebuild(struct schedule *schedule)
+{
+    uint32_t seats = (uint32_t)schedule->row.seat_count, count = 0;
+    for (uint32_t seat = 0; seat < seats; seat++)
+        count += begins_hold(schedule, seat);
+    uint32_t capacity = count < HEAP_CAPACITY_MIN / 2 ? HEAP_CAPACITY_MIN : 2 * count;
+    if (capacity != schedule->heap_capacity) {
+        free(schedule->heap);
+        schedule->heap = calloc(capacity, sizeof *schedule->heap);
+        check(schedule->heap != NULL);
+        schedule->heap_capacity = capacity;
+    }
+    schedule->heap_count = 0;
+    for (uint32_t seat = 0; seat < seats; seat++)
+        if (begins_hold(schedule, seat))
+            schedule->heap[schedule->heap_count++] =
+                (struct expiry){schedule->expires_at_ms[seat], seat};
+    for (uint32_t at = count / 2; at-- > 0;)
+        sift_down(schedule, at);
+}
+
+void expiries_add(struct schedule *schedule, uint64_t index)
+{
+    uint32_t seat = (uint32_t)index - 1;
+    if (schedule->expires_at_ms[seat] == 0)
+        return;
+    if (schedule->heap_count == schedule->heap_capacity) {
+        expiries_rebuild(schedule); /* which finds this seat too */
+        return;
+    }
+    schedule->heap[schedule->heap_count] = (struct expiry){schedule->expires_at_ms[seat], seat};
+    sift_up(schedule, schedule->heap_count++);
+}
+
+uint64_t expiries_next_ms(struct schedule *schedule)
+{
+    while (schedule->heap_count > 0 && !expiry_holds(schedule, &schedule->heap[0])) {
+        schedule->heap[0] = schedule->heap[--schedule->heap_count];
+        if (schedule->heap_count > 0)
+            sift_down(schedule, 0);
+    }
+    return schedule->heap_count > 0 ? schedule->heap[0].at_ms : 0;
+}
+
+struct due {
+    const struct schedule *schedule;
+    uint64_t now_ms;
+    uint64_t *reservations;
+    unsigned count, max;
+};
+
+static bool known(const struct due *due, uint64_t reservation)
+{
+    for (unsigned i = 0; i < due->count; i++)
+        if (due->reservations[i] == reservation)
+            return true;
+    return false;
+}
+
+/* What is due is the top of the heap: a node that is not has nothing below it that is. As deep as
+ * the heap, so at most 18 calls. */
+static void collect_due(struct due *due, uint32_t at)
+{
+    if (at >= due->schedule->heap_count || due->count == due->max)
+        return;
+    const struct expiry *expiry = &due->schedule->heap[at];
+    if (expiry->at_ms > due->now_ms)
+        return;
+    uint64_t reservation = due->schedule->reservations[expiry->seat];
+    if (expiry_holds(due->schedule, expiry) && !known(due, reservation))
+        due->reservations[due->count++] = reservation;
+    collect_due(due, 2 * at + 1);
+    collect_due(due, 2 * at + 2);
+}
+
+unsigned expiries_due(const struct schedule *schedule, uint64_t now_ms, uint64_t *reservations,
+                      unsigned max)
+{
+    struct due due = {schedule, now_ms, reservations, 0, max};
+    collect_due(&due, 0);
+    return due.count;
+}

@@ -1,0 +1,139 @@
+#include "schedule.h"
+#include "seat.h"
+#include <stdlib.h>
+
+/* The catalogue is a snapshot of the rows for the fronts. */
+
+/* id → position, open addressing; never more than half full. Ids are mostly consecutive, so the id
+ * itself is the hash. */
+enum { INDEX_SIZE = 131072 };
+_Static_assert(INDEX_SIZE >= 2 * CATALOGUE_SCHEDULES_MAX &&
+                   INDEX_SIZE >= 2 * CATALOGUE_CONCERTS_MAX,
+               "the index stays half empty");
+
+struct id_index {
+    struct {
+        uint64_t id; /* 0: free */
+        uint32_t at;
+    } entries[INDEX_SIZE];
+};
+
+struct seat_catalogue {
+    struct catalogue *catalogue;
+    struct id_index concerts, schedules;
+};
+
+struct seat_catalogue *seat_catalogue_create(struct catalogue *catalogue)
+{
+    struct seat_catalogue *seat_catalogue = calloc(1, sizeof *seat_catalogue);
+    if (seat_catalogue != NULL)
+        seat_catalogue->catalogue = catalogue;
+    return seat_catalogue;
+}
+
+void seat_catalogue_destroy(struct seat_catalogue *seat_catalogue)
+{
+    free(seat_catalogue);
+}
+
+static uint32_t index_slot(const struct id_index *index, uint64_t id)
+{
+    uint32_t slot = (uint32_t)(id % INDEX_SIZE);
+    while (index->entries[slot].id != 0 && index->entries[slot].id != id)
+        slot = (slot + 1) % INDEX_SIZE;
+    return slot;
+}
+
+static uint32_t publish_concert(struct seat_catalogue *to, uint64_t concert, const char *title,
+                                uint32_t title_length)
+{
+    uint32_t slot = index_slot(&to->concerts, concert);
+    if (to->concerts.entries[slot].id == 0) {
+        uint32_t at;
+        /* What is made is bounded by what fits here. */
+        check(catalogue_add_concert(to->catalogue, concert, title, title_length, &at) == STATUS_OK);
+        to->concerts.entries[slot].id = concert;
+        to->concerts.entries[slot].at = at;
+    }
+    return to->concerts.entries[slot].at;
+}
+
+static void publish_schedule(struct seat_catalogue *to, uint64_t schedule,
+                             const struct schedule_row *row)
+{
+    uint32_t slot = index_slot(&to->schedules, schedule);
+    if (to->schedules.entries[slot].id == 0) {
+        struct catalogue_schedule entry = {
+            .schedule = schedule,
+            .concert = row->concert,
+            .concert_at = publish_concert(to, row->concert, row->title.data, row->title.length),
+            .seat_count = (uint32_t)row->seat_count,
+        };
+        memcpy(entry.open_date, row->open_date.data, row->open_date.length);
+        memcpy(entry.start_time, row->start_time.data, row->start_time.length);
+        memcpy(entry.end_time, row->end_time.data, row->end_time.length);
+        uint32_t at;
+        atomic_init(&entry.free, row->available << 32 | row->first_free);
+        check(catalogue_add_schedule(to->catalogue, &entry, &at) == STATUS_OK);
+        to->schedules.entries[slot].id = schedule;
+        to->schedules.entries[slot].at = at;
+    }
+    catalogue_set_free(to->catalogue, to->schedules.entries[slot].at, (uint32_t)row->available,
+                       (uint32_t)row->first_free);
+}
+
+void schedule_publish(const void *object, void *publish_context)
+{
+    const struct schedule *schedule = object;
+    publish_schedule(publish_context, schedule->base.id, &schedule->row);
+}
+
+void concert_publish(const void *object, void *publish_context)
+{
+    const struct concert *concert = object;
+    publish_concert(publish_context, concert->base.id, concert->row.title.data,
+                    concert->row.title.length);
+}
+
+static bool start_concert(void *context, const struct row_key *key, struct row_bytes value)
+{
+    struct concert_row row;
+    check(concert_row_decode(&row, value.data, value.size));
+    publish_concert(context, row_key_u64(key, 1), row.title.data, row.title.length);
+    return true;
+}
+
+struct next_schedule {
+    struct seat_catalogue *to;
+    uint64_t id; /* of the one found; 0: none */
+};
+
+static bool start_schedule(void *context, const struct row_key *key, struct row_bytes value)
+{
+    struct next_schedule *next = context;
+    struct schedule_row row;
+    check(key->size == 9 && schedule_row_decode(&row, value.data, value.size));
+    next->id = row_key_u64(key, 1);
+    publish_schedule(next->to, next->id, &row);
+    return false;
+}
+
+void seat_start(const struct row_view *rows, void *publish_context)
+{
+    struct seat_catalogue *to = publish_context;
+    memset(&to->concerts, 0, sizeof to->concerts);
+    memset(&to->schedules, 0, sizeof to->schedules);
+    catalogue_reset(to->catalogue);
+    struct row_key prefix = {.size = 1, .data = {'c'}};
+    rows->scan(rows->context, &prefix, NULL, false, start_concert, to);
+    /* From one schedule's first row to the next one's, past the rows of its seats. */
+    prefix.data[0] = 's';
+    struct next_schedule next = {.to = to};
+    for (uint64_t from = 0;; from = next.id + 1) {
+        struct row_key from_key = schedule_key(from);
+        next.id = 0;
+        rows->scan(rows->context, &prefix, &from_key, false, start_schedule, &next);
+        if (next.id == 0)
+            break;
+    }
+}

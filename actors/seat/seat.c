@@ -1,0 +1,164 @@
+#include "seat.h"
+#include "demo.h"
+#include "schedule.h"
+
+static void schedule_decide(struct decision *decision, const void *object,
+                            const struct message *message)
+{
+    const struct schedule *schedule = object;
+    const union request *request = message->request;
+    if (message->origin == MESSAGE_TIMER) {
+        seat_decide_expiry(decision, schedule);
+        return;
+    }
+    if (message->origin == MESSAGE_REPLY) {
+        seat_decide_reply(decision, schedule, message);
+        return;
+    }
+    switch (message->kind) {
+    case REQUEST_HOLD:
+        seat_decide_hold(decision, schedule, &request->hold);
+        break;
+    case REQUEST_RESERVATION_GET:
+        seat_decide_get(decision, schedule, &request->reservation_get);
+        break;
+    case REQUEST_CONFIRM:
+        seat_decide_confirm(decision, schedule, &request->confirm);
+        break;
+    case REQUEST_RELEASE:
+        seat_decide_release(decision, schedule, &request->release);
+        break;
+    case REQUEST_CANCEL:
+        seat_decide_cancel(decision, schedule, &request->cancel);
+        break;
+    case REQUEST_SEATS_GET:
+        seat_decide_map(decision, schedule, &request->seats_get);
+        break;
+    default:
+        decision_reply(decision, OUTCOME_INTERNAL, REPLY_NONE);
+    }
+}
+
+static enum status concert_load(void *object, const struct row_view *rows)
+{
+    struct concert *concert = object;
+    struct row_key key = concert_key(concert->base.id);
+    if (!concert_row_read(rows, &key, &concert->row))
+        return STATUS_NOT_FOUND;
+    concert->base.last_sequence = concert->row.last_sequence;
+    return STATUS_OK;
+}
+
+/* Concerts are only made; nothing is asked of them. */
+static void concert_decide(struct decision *decision, const void *object,
+                           const struct message *message)
+{
+    (void)object;
+    (void)message;
+    decision_reply(decision, OUTCOME_INTERNAL, REPLY_NONE);
+}
+
+static enum status seat_route(const struct message *message, const struct row_view *rows,
+                              const struct actor_kind **kind, uint64_t *id)
+{
+    uint64_t key_id = request_key(message->kind, message->request);
+    *kind = &schedule_kind;
+    if (key_id == 0 || key_id > ID_MAX)
+        return STATUS_NOT_FOUND;
+    if (message->kind == REQUEST_HOLD || message->kind == REQUEST_SEATS_GET) {
+        *id = key_id;
+        return STATUS_OK;
+    }
+    struct reservation_row row;
+    struct row_key key = reservation_key(key_id);
+    if (!reservation_row_read(rows, &key, &row))
+        return STATUS_NOT_FOUND;
+    *id = row.schedule;
+    return STATUS_OK;
+}
+
+/* ---- demo data: concerts, then schedules, then holds ---- */
+
+static void seed_concert(uint64_t concert, struct seed_event *event)
+{
+    event->kind = &concert_kind;
+    event->actor = concert;
+    event->event_kind = EVENT_CONCERT_CREATED;
+    event->aggregate = concert;
+    demo_concert(concert, &event->body.concert_created);
+}
+
+static void seed_schedule(uint64_t schedule, uint64_t now_ms, struct seed_event *event)
+{
+    event->kind = &schedule_kind;
+    event->actor = schedule;
+    event->event_kind = EVENT_SCHEDULE_CREATED;
+    event->aggregate = schedule;
+    demo_schedule(schedule, now_ms, &event->body.schedule_created);
+}
+
+static void seed_hold(uint64_t reservation, struct seed_event *event)
+{
+    uint64_t schedule = demo_hold_schedule(reservation);
+    event->kind = &schedule_kind;
+    event->actor = schedule;
+    event->event_kind = EVENT_RESERVATION_HELD;
+    event->aggregate = reservation;
+    event->body.reservation_held = (struct reservation_held){
+        .reservation = reservation,
+        .schedule = schedule,
+        .user = demo_hold_user(reservation),
+        .amount = demo_hold_price(reservation),
+        .seats = {1, {seat_id(schedule, demo_hold_seat_index(reservation))}},
+    };
+}
+
+static bool seat_seed(const struct config *config, uint64_t index, uint64_t now_ms,
+                      uint64_t next_sequence, struct seed_event *event)
+{
+    uint64_t concerts = demo_concert_count(config->demo_holds);
+    uint64_t schedules = demo_schedule_count(config->demo_holds);
+    (void)next_sequence;
+    event->aggregate_version = 1;
+    if (index < concerts)
+        seed_concert(index + 1, event);
+    else if (index < concerts + schedules)
+        seed_schedule(index - concerts + 1, now_ms, event);
+    else if (index < concerts + schedules + config->demo_holds)
+        seed_hold(index - concerts - schedules + 1, event);
+    else
+        return false;
+    return true;
+}
+
+const struct actor_kind concert_kind = {
+    .name = "concert",
+    .number = CONCERT_KIND,
+    .object_size = sizeof(struct concert),
+    .load = concert_load,
+    .decide = concert_decide,
+    .apply = concert_apply,
+    .publish = concert_publish,
+};
+
+const struct actor_kind schedule_kind = {
+    .name = "schedule",
+    .number = SCHEDULE_KIND,
+    .object_size = sizeof(struct schedule),
+    .load = schedule_load,
+    .unload = schedule_unload,
+    .weight = schedule_weight,
+    .decide = schedule_decide,
+    .apply = seat_apply,
+    .publish = schedule_publish,
+};
+
+static const struct actor_kind *const kinds[] = {&concert_kind, &schedule_kind, NULL};
+
+const struct behaviour seat_behaviour = {
+    .role = ROLE_SEAT,
+    .kinds = kinds,
+    .route = seat_route,
+    .start = seat_start,
+    .seed = seat_seed,
+};

@@ -1,0 +1,21 @@
+#ifndef BOXOFFICE_SEAT_H
+#define BOXOFFICE_SEAT_H
+
+#include "behaviour.h"
+#include "catalogue.h"
+
+/* What is on sale: concerts, and schedules with their seats, holds and reservations. A reservation
+ * is a row of its schedule's actor, found by its id alone. */
+enum { CONCERT_KIND = 2, SCHEDULE_KIND = 3 };
+
+extern const struct actor_kind concert_kind;
+extern const struct actor_kind schedule_kind;
+extern const struct behaviour seat_behaviour;
+
+/* The publish context of a seat worker: where the read snapshot is, and which entry is whose. */
+struct seat_catalogue;
+/* `catalogue` must outlive it. NULL: out of memory. */
+struct seat_catalogue *seat_catalogue_create(struct catalogue *catalogue);
+void seat_catalogue_destroy(struct seat_catalogue *seat_catalogue);
+
+#endif
