@@ -48,9 +48,8 @@ struct exchange {
     const void *context;
     /* the engine's */
     struct exchange *next;
-    char *held; /* an answer that waits for its turn in the pipeline */
-    size_t held_size;
-    bool close_after;
+    struct buffer *held; /* an answer that waits for its turn in the pipeline */
+    bool close_after, announce_keep_alive;
 };
 
 struct response {
@@ -63,8 +62,9 @@ struct response {
 /* The engine calls this for each request, in order. The application answers at once or later. */
 typedef void (*http_request_cb)(void *application, struct exchange *exchange,
                                 const struct http_request *request);
-/* A fault in head or framing (status 400, 408, 411, 413, 414, 431, 501, 505): the application gives
- * the problem body; the engine answers, closes, and reads no more. */
+/* A fault in head or framing (status 400, 408, 413, 414, 431, 501, 505), or no memory left for the
+ * request (503, Retry-After is added): the application writes the problem body; the engine answers,
+ * closes, and reads no more. */
 typedef void (*http_fault_cb)(void *application, unsigned status, const char *detail, char *body,
                               size_t body_size, size_t *body_used);
 /* After the answer is handed over, for statistics. */
@@ -91,7 +91,8 @@ struct server_options {
     void (*on_wake)(void *application);
     /* Every 100 ms: deadlines, heartbeats. Returns false once when the server shall stop. */
     bool (*on_tick)(void *application);
-    struct process_stats *stats;
+    struct process_stats *stats; /* NULL: nothing is counted */
+    unsigned idle_ms, head_ms, body_ms; /* 0: API.md's 60 s, 5 s and 10 s */
 };
 
 /* Runs until on_tick returns false, then stops accepting, lets requests in flight finish (at most
