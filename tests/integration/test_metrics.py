@@ -1,0 +1,93 @@
+"""/metrics: Prometheus' text format, and figures that follow what happened."""
+
+import shutil
+import subprocess
+
+import pytest
+
+
+def total(samples, name, **labels):
+    found = [value for (sample, pairs), value in samples.items()
+             if sample == name and labels.items() <= dict(pairs).items()]
+    assert found, f"no sample {name}{labels}"
+    return sum(found)
+
+
+def test_requests_are_counted_by_route_and_status(server, user):
+    name = "boxoffice_http_request_duration_seconds_count"
+    route = "POST /api/v1/users/{userId}/points/charges"
+    user.charge(5)
+    before = server.metrics()
+    for _ in range(7):
+        user.charge(5)
+    user.charge(0)
+    after = server.metrics()
+
+    def grown(**labels):
+        return total(after, name, **labels) - (total(before, name, **labels))
+
+    assert grown(route=route, status="201") == 7
+    assert total(after, name, route=route, status="422") >= 1
+
+
+def test_histograms_are_cumulative_and_end_with_their_count(server, user):
+    user.charge(5)
+    samples = server.metrics()
+    series = {}
+    for (name, labels), value in samples.items():
+        if name.endswith("_bucket"):
+            bound = float(dict(labels)["le"])
+            rest = tuple(label for label in labels if label[0] != "le")
+            series.setdefault((name[:-len("_bucket")], rest), []).append((bound, value))
+    assert any(name == "boxoffice_commit_seconds" for name, _ in series)
+    assert any(name == "boxoffice_commit_batch_events" for name, _ in series)
+    for (name, labels), buckets in series.items():
+        buckets.sort()
+        values = [value for _, value in buckets]
+        assert values == sorted(values), name
+        assert buckets[-1][0] == float("inf")
+        assert values[-1] == samples[(name + "_count", labels)]
+        assert (name + "_sum", labels) in samples
+
+
+def test_the_worker_s_figures_follow_a_charge(server, user):
+    before = server.metrics()
+    for _ in range(10):
+        user.charge(1)
+    after = server.metrics()
+    wallet = {"role": "wallet", "instance": "0"}
+    for name in ("boxoffice_messages_total", "boxoffice_events_total",
+                 "boxoffice_journal_last_sequence"):
+        assert total(after, name, **wallet) - total(before, name, **wallet) >= 10, name
+    assert total(after, "boxoffice_commits_total", **wallet) > \
+        total(before, "boxoffice_commits_total", **wallet)
+
+
+def test_what_an_operator_needs_is_there(server):
+    samples = server.metrics()
+    for role in ("front", "queue", "seat", "wallet", "relay"):
+        assert total(samples, "boxoffice_process_up", role=role) == 1
+        assert total(samples, "boxoffice_process_resident_bytes", role=role) > 1 << 20
+        assert total(samples, "boxoffice_process_restarts_total", role=role) == 0
+    for name in ("boxoffice_ring_depth", "boxoffice_journal_records", "boxoffice_journal_bytes",
+                 "boxoffice_http_connections", "boxoffice_slots_free", "boxoffice_unsaved_bytes",
+                 "boxoffice_recovery_milliseconds"):
+        total(samples, name)
+
+
+def test_a_restart_is_counted(start):
+    server = start()
+    server.wait_replaced(server.kill("wallet"))
+    samples = server.metrics()
+    assert total(samples, "boxoffice_process_restarts_total", role="wallet") == 1
+    assert total(samples, "boxoffice_process_restarts_total", role="front") == 0
+
+
+def test_promtool_accepts_it(server, user):
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool is not installed")
+    user.charge(5)
+    text = server.client().get("/metrics").body
+    result = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True)
+    assert result.returncode == 0, result.stderr.decode()
