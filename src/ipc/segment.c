@@ -20,6 +20,17 @@ static void *segment_at(const struct segment *segment, uint64_t offset)
     return (uint8_t *)segment->header + offset;
 }
 
+/* The role that the layout, not the process table, gives to a process. */
+static enum role process_role(const struct segment *segment, unsigned index)
+{
+    const struct config *config = &segment->header->config;
+    unsigned role = 0;
+
+    while (role < ROLE_COUNT && index >= segment_role_first(config, (enum role)(role + 1)))
+        role++;
+    return (enum role)role;
+}
+
 const char *process_state_text(enum process_state state)
 {
     static const char *const names[] = {
@@ -83,9 +94,7 @@ static void init_rings(const struct segment *segment, const struct config *confi
 
     for (unsigned producer = 0; producer < header->process_count; producer++)
         for (unsigned consumer = 0; consumer < header->process_count; consumer++) {
-            enum role role = (enum role)atomic_load_explicit(
-                &segment_process(segment, producer)->role, memory_order_relaxed);
-            uint64_t capacity = segment_ring_capacity(config, role);
+            uint64_t capacity = segment_ring_capacity(config, process_role(segment, producer));
             uint64_t at = header->channels_at[producer][consumer];
 
             if (at == 0)
@@ -183,14 +192,13 @@ static bool rings_match(const struct segment *segment)
 
     for (unsigned producer = 0; producer < header->process_count; producer++)
         for (unsigned consumer = 0; consumer < header->process_count; consumer++) {
-            enum role role = (enum role)atomic_load_explicit(
-                &segment_process(segment, producer)->role, memory_order_relaxed);
+            uint64_t capacity =
+                segment_ring_capacity(&header->config, process_role(segment, producer));
             struct ring *requests, *completions;
 
             if (!segment_rings(segment, producer, consumer, &requests, &completions))
                 continue;
-            if (requests->capacity != segment_ring_capacity(&header->config, role) ||
-                completions->capacity != requests->capacity)
+            if (requests->capacity != capacity || completions->capacity != requests->capacity)
                 return false;
         }
     return true;
@@ -306,17 +314,6 @@ unsigned segment_owner(const struct segment *segment, enum role role, uint64_t k
     if (count == 0)
         return PROCESS_MAX;
     return segment_role_first(config, role) + (count == 1 ? 0 : partition % count);
-}
-
-/* The role that the layout, not the process table, gives to a process. */
-static enum role process_role(const struct segment *segment, unsigned index)
-{
-    const struct config *config = &segment->header->config;
-    unsigned role = 0;
-
-    while (role < ROLE_COUNT && index >= segment_role_first(config, (enum role)(role + 1)))
-        role++;
-    return (enum role)role;
 }
 
 bool segment_slot_area(const struct segment *segment, unsigned process, struct slot_area *area)
