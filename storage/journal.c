@@ -69,28 +69,28 @@ const struct journal_trailer *journal_last_trailer(const struct journal *journal
     return &journal->trailer;
 }
 
-static bool is_over_limit(const struct journal *journal)
+static void fill_ahead(struct journal *journal)
 {
-    return journal->pages_used > journal->lmdb.page_count / 100 * JOURNAL_USED_PERCENT_MAX;
+    int fd;
+    const struct lmdb_env *lmdb = &journal->lmdb;
+    uint64_t used_pages = lmdb->page_count - lmdb_pages_untouched(lmdb);
+    if (mdb_env_get_fd(lmdb->env, &fd) == 0)
+        journal_fill_step(&journal->fill, fd, used_pages * lmdb->page_size);
 }
 
 static enum status begin(struct journal *journal, bool trim_only)
 {
-    int fd;
     check(journal->txn == NULL && !journal->lmdb.read_only);
     if (journal->broken != STATUS_OK)
         return journal->broken;
-    if (mdb_env_get_fd(journal->lmdb.env, &fd) == 0)
-        journal_fill_step(&journal->fill, fd, lmdb_used_end(&journal->lmdb));
+    enum status status = journal_room(journal, trim_only);
+    if (status != STATUS_OK)
+        return status;
+    fill_ahead(journal);
     int error = mdb_txn_begin(journal->lmdb.env, NULL, 0, &journal->txn);
     if (error != 0) {
         journal->txn = NULL;
         return lmdb_status(error);
-    }
-    journal->pages_used = lmdb_pages_used(&journal->lmdb, journal->txn);
-    if (!trim_only && is_over_limit(journal)) {
-        journal_abort(journal);
-        return STATUS_FULL;
     }
     journal->result = STATUS_OK;
     journal->trim_only = trim_only;
@@ -203,6 +203,7 @@ static enum status commit(struct journal *journal, const struct journal_trailer 
         return result;
     }
     *was_tried = true;
+    uint64_t pages_used = lmdb_pages_used(&journal->lmdb, journal->txn);
     int error = mdb_txn_commit(journal->txn);
     journal->txn = NULL; /* freed, whatever the result */
     if (error != 0)
@@ -210,6 +211,7 @@ static enum status commit(struct journal *journal, const struct journal_trailer 
     journal->first = journal->txn_first;
     journal->last = journal->txn_last;
     journal->trailer = *trailer;
+    journal->pages_used = pages_used;
     return STATUS_OK;
 }
 
@@ -235,6 +237,8 @@ enum status journal_probe(struct journal *journal)
     bool was_tried;
     struct journal_trailer trailer = journal->trailer;
     enum status status = begin(journal, true);
+    if (status == STATUS_FULL)
+        return STATUS_STORAGE_FULL;
     return status == STATUS_OK ? commit(journal, &trailer, &was_tried) : status;
 }
 

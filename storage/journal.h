@@ -74,13 +74,16 @@ const struct journal_trailer *journal_last_trailer(const struct journal *journal
 
 /* One transaction at a time. append assigns last + 1, last + 2 …, where the first after an open is
  * 1 + max(floor, last); the trailer takes one too. A failed append or trim makes the commit fail
- * (sticky). STATUS_FULL from begin: 80 % of the map is in use. */
+ * (sticky). STATUS_FULL from begin: JOURNAL_USED_PERCENT_MAX of the map is in use, or a long read
+ * keeps so many freed pages that less than 10 % can be written to; it passes with trimming, or when
+ * the reader ends. */
 enum status journal_begin(struct journal *journal);
 /* STATUS_TOO_BIG: more than JOURNAL_PAYLOAD_MAX. STATUS_STORAGE_FULL: no page left in the map. */
 enum status journal_append(struct journal *journal, const struct journal_event *event,
                            uint64_t *sequence);
-/* A transaction for journal_trim alone, nothing is appended but the trailer; begins however much is
- * in use, so that a journal at its limit can be trimmed below it. */
+/* A transaction for journal_trim alone, nothing is appended but the trailer; it begins however much
+ * is in use, so that a journal at its limit can be trimmed below it. STATUS_FULL: only when a long
+ * read has kept nearly all pages. */
 enum status journal_begin_trim(struct journal *journal);
 /* Within a transaction of either sort: deletes records below `below`, oldest first, until
  * JOURNAL_TRIM_MAX are deleted in this transaction. The last committed trailer is kept, so that a

@@ -13,6 +13,7 @@ struct journal {
     uint64_t floor;
     uint64_t first, last; /* committed; 0: none */
     uint64_t pages_used;
+    uint64_t room_known_for;        /* transactions before the free list is looked at again */
     struct journal_trailer trailer; /* committed */
     MDB_txn *read_txn;              /* reset between reads; NULL before the first */
     bool is_reading;
@@ -42,6 +43,11 @@ enum status journal_record_decode(const MDB_val *key, const MDB_val *value,
                                   struct journal_event *event);
 enum status journal_trailer_decode(const struct journal_event *event,
                                    struct journal_trailer *trailer);
+
+/* ---- journal_room.c ---- */
+
+/* STATUS_FULL when a transaction that begins now might not find the pages that it needs. */
+enum status journal_room(struct journal *journal, bool trim_only);
 
 /* ---- journal_read.c ---- */
 

@@ -38,7 +38,10 @@ void lmdb_clear_readers(struct lmdb_env *lmdb);
  * O(1): the counts of both B-trees are in their roots. me_last_pgno would not do: it never sinks,
  * so after a trim it still counts the free pages. */
 uint64_t lmdb_pages_used(const struct lmdb_env *lmdb, MDB_txn *txn);
-/* The end of what was ever used in the file, bytes. */
-uint64_t lmdb_used_end(const struct lmdb_env *lmdb);
+/* Pages of the file that were never used. O(1). */
+uint64_t lmdb_pages_untouched(const struct lmdb_env *lmdb);
+/* Pages in the free list that the next write transaction can take: those that no reader may still
+ * see. Walks the free list, so not for each transaction. */
+uint64_t lmdb_pages_reusable(const struct lmdb_env *lmdb);
 
 #endif

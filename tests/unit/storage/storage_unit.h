@@ -17,13 +17,11 @@
 
 /* Scratch directories, journals with known contents, and this program as another process. */
 
-#define TEST_UNUSED __attribute__((unused))
-
 enum { TEST_PATH_MAX = 512, TEST_MAP_SIZE = 64 << 20 };
 
 static char scratch[TEST_PATH_MAX];
 
-static int TEST_UNUSED scratch_setup(void **state)
+static inline int scratch_setup(void **state)
 {
     (void)state;
     const char *base = getenv("TMPDIR");
@@ -31,8 +29,8 @@ static int TEST_UNUSED scratch_setup(void **state)
     return mkdtemp(scratch) != NULL ? 0 : -1;
 }
 
-static int scratch_remove_one(const char *path, const struct stat *found, int kind,
-                              struct FTW *walk)
+static inline int scratch_remove_one(const char *path, const struct stat *found, int kind,
+                                     struct FTW *walk)
 {
     (void)found;
     (void)kind;
@@ -40,7 +38,7 @@ static int scratch_remove_one(const char *path, const struct stat *found, int ki
     return remove(path);
 }
 
-static int TEST_UNUSED scratch_teardown(void **state)
+static inline int scratch_teardown(void **state)
 {
     (void)state;
     return nftw(scratch, scratch_remove_one, 16, FTW_DEPTH | FTW_PHYS);
@@ -49,7 +47,7 @@ static int TEST_UNUSED scratch_teardown(void **state)
 #define scratch_test(function)                                                                     \
     cmocka_unit_test_setup_teardown(function, scratch_setup, scratch_teardown)
 
-static const char *TEST_UNUSED scratch_path(const char *name)
+static inline const char *scratch_path(const char *name)
 {
     static char paths[4][TEST_PATH_MAX + 128];
     static unsigned next;
@@ -58,7 +56,7 @@ static const char *TEST_UNUSED scratch_path(const char *name)
     return path;
 }
 
-static struct journal *TEST_UNUSED journal_of(const char *name, uint64_t floor)
+static inline struct journal *journal_of(const char *name, uint64_t floor)
 {
     struct journal *journal;
     const struct journal_options options = {.map_size = TEST_MAP_SIZE, .floor = floor};
@@ -70,7 +68,7 @@ static struct journal *TEST_UNUSED journal_of(const char *name, uint64_t floor)
  * can tell that each record is its own. */
 enum { TEST_PAYLOAD_MAX = 400 };
 
-static size_t test_payload(uint64_t sequence, uint8_t payload[TEST_PAYLOAD_MAX])
+static inline size_t test_payload(uint64_t sequence, uint8_t payload[TEST_PAYLOAD_MAX])
 {
     size_t size = 8 * (1 + sequence % 16);
     for (size_t i = 0; i < size; i += 8)
@@ -78,7 +76,7 @@ static size_t test_payload(uint64_t sequence, uint8_t payload[TEST_PAYLOAD_MAX])
     return size;
 }
 
-static enum status TEST_UNUSED append_test_event(struct journal *journal, uint64_t *sequence)
+static inline enum status append_test_event(struct journal *journal, uint64_t *sequence)
 {
     uint8_t payload[TEST_PAYLOAD_MAX];
     uint64_t next = journal_next_sequence(journal);
@@ -95,7 +93,7 @@ static enum status TEST_UNUSED append_test_event(struct journal *journal, uint64
     return journal_append(journal, &event, sequence);
 }
 
-static bool TEST_UNUSED is_test_event(const struct journal_event *event)
+static inline bool is_test_event(const struct journal_event *event)
 {
     uint8_t payload[TEST_PAYLOAD_MAX];
     uint64_t sequence = event->sequence;
@@ -106,7 +104,7 @@ static bool TEST_UNUSED is_test_event(const struct journal_event *event)
            event->payload_size == size && memcmp(event->payload, payload, size) == 0;
 }
 
-static struct journal_trailer TEST_UNUSED trailer_of(uint64_t clock_ms)
+static inline struct journal_trailer trailer_of(uint64_t clock_ms)
 {
     return (struct journal_trailer){
         .clock_ms = clock_ms,
@@ -117,7 +115,7 @@ static struct journal_trailer TEST_UNUSED trailer_of(uint64_t clock_ms)
 }
 
 /* One transaction of `count` events. Returns the status of the first call that failed. */
-static enum status TEST_UNUSED commit_test_events(struct journal *journal, unsigned count)
+static inline enum status commit_test_events(struct journal *journal, unsigned count)
 {
     const struct journal_trailer trailer = trailer_of(journal_next_sequence(journal) + count);
     enum status status = journal_begin(journal);
@@ -134,7 +132,7 @@ struct test_read {
     bool is_wrong; /* a record that is not its own, or two with more than a trailer between */
 };
 
-static bool TEST_UNUSED note_test_event(void *context, const struct journal_event *event)
+static inline bool note_test_event(void *context, const struct journal_event *event)
 {
     struct test_read *read = context;
     if (!is_test_event(event))
@@ -148,7 +146,7 @@ static bool TEST_UNUSED note_test_event(void *context, const struct journal_even
     return true;
 }
 
-static struct test_read TEST_UNUSED read_test_events(struct journal *journal, uint64_t from)
+static inline struct test_read read_test_events(struct journal *journal, uint64_t from)
 {
     struct test_read read = {0};
     assert_int_equal(journal_read(journal, from, note_test_event, &read), STATUS_OK);
@@ -164,7 +162,7 @@ struct test_child {
 
 extern char **environ;
 
-static struct test_child TEST_UNUSED child_start(const char *role, const char *path)
+static inline struct test_child child_start(const char *role, const char *path)
 {
     int down[2], up[2];
     struct test_child child;
@@ -185,7 +183,7 @@ static struct test_child TEST_UNUSED child_start(const char *role, const char *p
     return child;
 }
 
-static int TEST_UNUSED child_wait(struct test_child *child)
+static inline int child_wait(struct test_child *child)
 {
     int how;
     assert_int_equal(waitpid(child->pid, &how, 0), child->pid);
@@ -194,20 +192,20 @@ static int TEST_UNUSED child_wait(struct test_child *child)
     return how;
 }
 
-static void TEST_UNUSED send_number(int fd, uint64_t number)
+static inline void send_number(int fd, uint64_t number)
 {
     if (write(fd, &number, sizeof number) != sizeof number)
         abort();
 }
 
 /* False at the end of the pipe. */
-static bool TEST_UNUSED receive_number(int fd, uint64_t *number)
+static inline bool receive_number(int fd, uint64_t *number)
 {
     return read(fd, number, sizeof *number) == sizeof *number;
 }
 
 /* Where `size` bytes occur in a file, from `start`; -1: nowhere. */
-static long TEST_UNUSED file_find(const char *path, const void *bytes, size_t size, long start)
+static inline long file_find(const char *path, const void *bytes, size_t size, long start)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct stat file;
@@ -222,7 +220,7 @@ static long TEST_UNUSED file_find(const char *path, const void *bytes, size_t si
     return at;
 }
 
-static void TEST_UNUSED file_flip(const char *path, long at, uint8_t bits)
+static inline void file_flip(const char *path, long at, uint8_t bits)
 {
     uint8_t byte;
     int fd = open(path, O_RDWR | O_CLOEXEC);
