@@ -209,9 +209,13 @@ static int open_all(struct server *server)
     return code;
 }
 
+/* From now on a worker that is started again finds what it has, be it trimmed or not, and loads no
+ * demo data a second time. */
 static void on_ready(void *context)
 {
     struct server *server = context;
+    server->segment.header->config.demo = false;
+    server->segment.header->config.demo_holds = 0;
     if (server->is_seeding && datadir_unmark(&server->datadir, "seeding") != STATUS_OK)
         log_warn("seeding-mark", "reason=\"cannot be removed; the next start looks again\"");
     server->is_seeding = false;

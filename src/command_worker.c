@@ -30,13 +30,19 @@ static int run_actors(struct heritage *heritage, const struct datadir *datadir)
         break;
     case ROLE_SEAT:
         options.behaviour = &seat_behaviour;
-        options.publish_context = segment_catalogue(&heritage->segment, heritage->instance);
+        options.publish_context =
+            seat_catalogue_create(segment_catalogue(&heritage->segment, heritage->instance));
+        if (options.publish_context == NULL)
+            return EX_OSERR;
         break;
     default:
         options.behaviour = &wallet_behaviour;
         break;
     }
-    return worker_run(&options);
+    int code = worker_run(&options);
+    if (heritage->role == ROLE_SEAT)
+        seat_catalogue_destroy(options.publish_context);
+    return code;
 }
 
 static int run(struct heritage *heritage)

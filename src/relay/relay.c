@@ -65,12 +65,19 @@ static enum status source_open(struct source *source)
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
+/* While demo data is being loaded, a worker that dies counts in its journal how far it came. */
+static bool is_seeding(const struct relay *relay)
+{
+    const struct config *config = &relay->options->segment->header->config;
+    return config->demo || config->demo_holds > 0;
+}
+
 static enum status source_round(struct relay *relay, struct source *source)
 {
     enum status status = STATUS_OK;
     if (source->journal == NULL)
         status = source_open(source);
-    if (status == STATUS_OK && source->journal != NULL)
+    if (status == STATUS_OK && source->journal != NULL && !is_seeding(relay))
         status = retention_advance(&relay->retention, source->journal, clock_now_ms(),
                                    &source->released);
     if (status != STATUS_OK) {
