@@ -44,8 +44,10 @@ enum problem problem_of_outcome(enum outcome outcome)
 
 enum problem problem_of_status(unsigned status)
 {
-    if (status == 400)
-        return PROBLEM_BAD_REQUEST; /* the first of its status in the table is about bodies */
+    if (status == 400) /* where a status has several problems, the one about the request itself */
+        return PROBLEM_BAD_REQUEST;
+    if (status == 503)
+        return PROBLEM_OVERLOADED;
     for (enum problem problem = PROBLEM_OK + 1; problem < PROBLEM_COUNT; problem++)
         if (problems[problem].status == status)
             return problem;
