@@ -2,6 +2,7 @@
 
 #include "application.h"
 #include "text.h"
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,6 +73,16 @@ void json_member_time(struct json_out *json, const char *name, uint64_t time_ms)
         json_out_null(json);
     else
         json_time(json, time_ms);
+}
+
+void json_member_state(struct json_out *json, enum process_state state)
+{
+    char capitals[32];
+    size_t size = 0;
+    for (const char *at = process_state_text(state); *at != '\0' && size < sizeof capitals; at++)
+        capitals[size++] = *at == '-' ? '_' : (char)toupper((unsigned char)*at);
+    json_key(json, "state");
+    json_text(json, capitals, size);
 }
 
 static bool scratch_grow(struct scratch *scratch)

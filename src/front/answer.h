@@ -22,6 +22,8 @@ void answer_close(struct exchange *exchange, unsigned status, struct json_out *j
 void json_member_u64(struct json_out *json, const char *name, uint64_t value);
 void json_member_text(struct json_out *json, const char *name, const char *value);
 void json_member_time(struct json_out *json, const char *name, uint64_t time_ms); /* 0: null */
+/* "state" of a process, in the API's capitals: READY, READ_ONLY, … */
+void json_member_state(struct json_out *json, enum process_state state);
 
 /* For an answer of any length: `render` writes the value, and is called again with more room until
  * it fits; beyond SCRATCH_MAX the answer is 500. */

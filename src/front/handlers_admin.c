@@ -17,7 +17,7 @@ static void process_render(struct json_out *json, const struct process_entry *en
     else
         json_out_null(json);
     json_member_u64(json, "generation", entry->generation);
-    json_member_text(json, "state", process_state_text((enum process_state)entry->state));
+    json_member_state(json, (enum process_state)entry->state);
     json_key(json, "restarts");
     json_object_open(json);
     json_member_u64(json, "total", entry->restarts);

@@ -57,7 +57,7 @@ static void role_render(struct json_out *json, const struct segment *segment, en
             continue;
         json_object_open(json);
         json_member_u64(json, "index", entry->instance);
-        json_member_text(json, "state", process_state_text((enum process_state)entry->state));
+        json_member_state(json, (enum process_state)entry->state);
         json_object_close(json);
     }
     json_array_close(json);
