@@ -34,6 +34,18 @@ size_t obligation_encode(uint16_t request_kind, const union request *request, vo
     return writer.failed ? 0 : writer.used;
 }
 
+bool obligation_decode(struct row_bytes value, uint16_t *request_kind, union request *request)
+{
+    uint8_t body[sizeof((struct obligation *)NULL)->request];
+    struct pack_reader reader;
+    pack_reader_init(&reader, value.data, value.size);
+    bool whole = unpack_array(&reader, 3) == 3;
+    *request_kind = (uint16_t)unpack_u64(&reader);
+    (void)unpack_u64(&reader); /* the target's key is in the request too */
+    size_t size = unpack_blob(&reader, body, sizeof body);
+    return whole && pack_reader_done(&reader) && request_decode(*request_kind, request, body, size);
+}
+
 enum status obligations_open(struct obligations *obligations, struct segment *segment,
                              unsigned self)
 {

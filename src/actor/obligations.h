@@ -48,6 +48,8 @@ void obligations_close(struct obligations *obligations);
 struct row_key obligation_key(uint8_t actor_kind, uint64_t actor, uint64_t number);
 size_t obligation_encode(uint16_t request_kind, const union request *request, void *data,
                          size_t size);
+/* False when the value is not one. */
+bool obligation_decode(struct row_bytes value, uint16_t *request_kind, union request *request);
 
 /* Takes up the obligation that a committed row states; an open one is left as it is. */
 void obligations_add(struct obligations *obligations, const struct row_key *key,

@@ -115,6 +115,16 @@ static void sink_timer(void *context, uint64_t at_ms)
         domain->timers = timer;
     }
     timer->at_ms = at_ms;
+    struct row_key key = row_key_of('t', domain->applying_actor);
+    row_key_add_tag(&key, (char)domain->applying_kind->number);
+    uint8_t value[16];
+    struct pack_writer writer;
+    pack_writer_init(&writer, value, sizeof value);
+    pack_u64(&writer, at_ms);
+    if (at_ms == 0)
+        memory_rows_delete(&domain->rows, &key);
+    else
+        memory_rows_put(&domain->rows, &key, value, writer.used);
 }
 
 static struct row_key owed_key(const struct domain *domain, uint64_t number)
@@ -142,9 +152,11 @@ static void sink_oblige(void *context, uint64_t number, uint16_t kind, const uni
     (*at)->actor = domain->applying_actor;
     (*at)->number = number;
     (*at)->kind = kind;
-    uint8_t bytes[1024];
-    size_t size = request_encode(kind, request, bytes, sizeof bytes);
-    check(size > 0 && request_decode(kind, &(*at)->request, bytes, size));
+    uint8_t bytes[192];
+    size_t size = obligation_encode(kind, request, bytes, sizeof bytes);
+    uint16_t decoded;
+    check(size > 0 &&
+          obligation_decode((struct row_bytes){bytes, size}, &decoded, &(*at)->request));
     struct row_key key = owed_key(domain, number);
     memory_rows_put(&domain->rows, &key, bytes, size);
     domain->opened++;

@@ -1,0 +1,74 @@
+#ifndef BOXOFFICE_AUDIT_STATE_H
+#define BOXOFFICE_AUDIT_STATE_H
+
+#include "audit.h"
+#include "check.h"
+#include "messages.h"
+#include "records.h"
+
+/* Inside the audit. */
+
+/* Sums of points over all wallets don't fit 64 bits in the worst case. */
+typedef unsigned __int128 points;
+
+/* A transaction that belongs to a reservation. */
+struct movement {
+    uint64_t reservation, user, transaction, amount, balance;
+    uint8_t type;   /* enum transaction_type */
+    bool explained; /* its reservation is there */
+};
+
+/* A verdict that a wallet keeps, and an obligation that may still need it. */
+struct attempt {
+    uint64_t reservation, attempt;
+};
+
+struct attempts {
+    struct attempt *items;
+    size_t count, capacity;
+};
+
+struct audit {
+    FILE *to;
+    uint64_t violations;
+    /* wallets */
+    uint64_t wallets, transactions;
+    points charged, used, balances; /* used: without a reservation */
+    struct movement *movements;     /* sorted by reservation and type once the seats begin */
+    size_t movement_count, movement_capacity;
+    bool movements_sorted;
+    struct attempts verdicts, owed;
+    /* seats */
+    uint64_t schedules, seats, reservations[RESERVATION_CANCELLED + 1], obligations;
+    points paid, in_flight;
+    /* queue */
+    uint64_t rooms, tickets;
+};
+
+/* Counts a violation; the first ones are printed. */
+void audit_violation(struct audit *audit, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void *audit_grow(void *items, size_t count, size_t *capacity, size_t item_size);
+void audit_note_attempt(struct attempts *attempts, uint64_t reservation, uint64_t attempt);
+/* The movements of one reservation. */
+struct movement *audit_movements(struct audit *audit, uint64_t reservation, size_t *count);
+
+/* Visits all rows with this prefix in key order; other row calls are allowed inside. */
+void audit_walk(const struct row_view *rows, const struct row_key *prefix,
+                void (*visit)(void *context, const struct row_key *key, struct row_bytes value),
+                void *context);
+static inline struct row_key audit_table(char table)
+{
+    return (struct row_key){.size = 1, .data = {(uint8_t)table}};
+}
+static inline uint64_t audit_id(const struct row_key *key)
+{
+    return row_key_u64(key, 1);
+}
+/* 0 for a head row. */
+static inline char audit_tag(const struct row_key *key)
+{
+    return key->size > 9 ? (char)key->data[9] : 0;
+}
+
+#endif
