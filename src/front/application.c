@@ -75,7 +75,7 @@ static bool key_is_valid(struct text key)
 }
 
 /* What stands in the head: that the fields are unambiguous, and who asks. */
-static enum problem head_check(const struct application *application, struct call *call,
+static enum problem head_check(struct application *application, struct call *call,
                                const char **detail)
 {
     const struct http_request *request = call->request;
@@ -85,8 +85,8 @@ static enum problem head_check(const struct application *application, struct cal
     }
     if ((call->route->flags & ROUTE_BODY) != 0 && !request->has_length)
         return PROBLEM_LENGTH_REQUIRED;
-    return auth_check(application->segment->header, call->route->access, request->authorization,
-                      call->id, call->now_ms, &call->ticket);
+    return auth_check(application->segment->header, &application->tickets, call->route->access,
+                      request->authorization, call->id, call->now_ms, &call->ticket);
 }
 
 static enum problem key_check(const struct application *application, struct call *call,

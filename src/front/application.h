@@ -18,6 +18,7 @@ struct application {
     struct cors cors;
     struct scratch scratch;
     struct catalogue_view catalogue;
+    struct ticket_cache tickets;
 };
 
 /* `segment` must outlive it. */

@@ -34,29 +34,29 @@ static bool key_matches(struct text authorization, const uint8_t expected[SECRET
     return sodium_memcmp(hash, expected, SECRET_SIZE) == 0;
 }
 
-static bool ticket_matches(const struct segment_header *header, struct text authorization,
-                           uint64_t now_ms, struct queue_ticket *ticket)
+static bool ticket_matches(const struct segment_header *header, struct ticket_cache *cache,
+                           struct text authorization, uint64_t now_ms, struct queue_ticket *ticket)
 {
     bearer_strip(&authorization); /* the load-test scripts send the bare token */
-    if (ticket_verify(authorization, header->ticket_key, now_ms, ticket))
+    if (ticket_verify_cached(cache, authorization, header->ticket_key, now_ms, ticket))
         return true;
     memset(ticket, 0, sizeof *ticket);
     return false;
 }
 
-static enum problem charger_check(const struct segment_header *header, struct text authorization,
-                                  uint64_t now_ms)
+static enum problem charger_check(const struct segment_header *header, struct ticket_cache *cache,
+                                  struct text authorization, uint64_t now_ms)
 {
     struct queue_ticket ticket;
     if (key_matches(authorization, header->charge_key_hash))
         return PROBLEM_OK;
-    return ticket_matches(header, authorization, now_ms, &ticket) ? PROBLEM_FORBIDDEN
-                                                                  : PROBLEM_UNAUTHORIZED;
+    return ticket_matches(header, cache, authorization, now_ms, &ticket) ? PROBLEM_FORBIDDEN
+                                                                         : PROBLEM_UNAUTHORIZED;
 }
 
-enum problem auth_check(const struct segment_header *header, enum access access,
-                        struct text authorization, uint64_t owner, uint64_t now_ms,
-                        struct queue_ticket *ticket)
+enum problem auth_check(const struct segment_header *header, struct ticket_cache *cache,
+                        enum access access, struct text authorization, uint64_t owner,
+                        uint64_t now_ms, struct queue_ticket *ticket)
 {
     memset(ticket, 0, sizeof *ticket);
     if (access == ACCESS_PUBLIC || (access == ACCESS_CONFIRMER && header->config.open_confirm))
@@ -67,8 +67,8 @@ enum problem auth_check(const struct segment_header *header, enum access access,
         return key_matches(authorization, header->admin_key_hash) ? PROBLEM_OK
                                                                   : PROBLEM_UNAUTHORIZED;
     if (access == ACCESS_CHARGER && header->charge_key_set)
-        return charger_check(header, authorization, now_ms);
-    if (!ticket_matches(header, authorization, now_ms, ticket))
+        return charger_check(header, cache, authorization, now_ms);
+    if (!ticket_matches(header, cache, authorization, now_ms, ticket))
         return PROBLEM_UNAUTHORIZED;
     bool owned = access == ACCESS_OWNER || access == ACCESS_CHARGER;
     return owned && ticket->user != owner ? PROBLEM_NOT_OWNER : PROBLEM_OK;

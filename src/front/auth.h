@@ -18,9 +18,9 @@ enum access {
 
 /* PROBLEM_OK, UNAUTHORIZED, NOT_OWNER or FORBIDDEN. `owner` is the path's user. *ticket is the
  * verified ticket, or zero when the call was let in without one. */
-enum problem auth_check(const struct segment_header *header, enum access access,
-                        struct text authorization, uint64_t owner, uint64_t now_ms,
-                        struct queue_ticket *ticket);
+enum problem auth_check(const struct segment_header *header, struct ticket_cache *cache,
+                        enum access access, struct text authorization, uint64_t owner,
+                        uint64_t now_ms, struct queue_ticket *ticket);
 
 /* The hash under which a key (admin, charge) stands in the segment: BLAKE2b-256 of its text. */
 void auth_key_hash(struct text key, uint8_t hash[SECRET_SIZE]);

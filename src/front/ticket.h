@@ -31,4 +31,20 @@ void ticket_sign(const struct queue_ticket *ticket, const uint8_t key[TICKET_KEY
 bool ticket_verify(struct text text, const uint8_t key[TICKET_KEY_SIZE], uint64_t now_ms,
                    struct queue_ticket *ticket);
 
+/* Tokens that were verified lately, so that a client that asks again costs no MAC. Direct-mapped,
+ * private to the process; a look-up compares in constant time. Zero-initialised memory is an empty
+ * cache. */
+enum { TICKET_CACHE_SIZE = 4096 };
+struct ticket_cache {
+    struct ticket_cached {
+        char text[TICKET_TEXT_SIZE]; /* terminated when used, empty otherwise */
+        struct queue_ticket ticket;
+    } entries[TICKET_CACHE_SIZE];
+};
+
+/* As ticket_verify, of one key. */
+bool ticket_verify_cached(struct ticket_cache *cache, struct text text,
+                          const uint8_t key[TICKET_KEY_SIZE], uint64_t now_ms,
+                          struct queue_ticket *ticket);
+
 #endif
