@@ -177,7 +177,7 @@ void batch_drop(struct worker *worker)
 void batch_trim(struct worker *worker, uint64_t records_min)
 {
     check(!worker->batch.in_transaction);
-    if (trim_pending(worker) < records_min || !batch_begin(worker))
+    if (trim_pending(worker) < records_min || journal_begin_trim(worker->journal) != STATUS_OK)
         return;
     commit(worker);
     worker->batch.in_transaction = false;

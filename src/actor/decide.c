@@ -14,7 +14,20 @@ const struct actor_kind *worker_kind(const struct worker *worker, uint8_t number
     return NULL;
 }
 
-/* ---- the row sink that apply writes through ---- */
+/* ---- the row sink that apply writes through; its context is the worker ---- */
+
+static enum status sink_get(void *context, const struct row_key *key, struct row_bytes *value)
+{
+    const struct worker *worker = context;
+    return row_get(&worker->rows, key, value);
+}
+
+static void sink_scan(void *context, const struct row_key *prefix, const struct row_key *from,
+                      bool descending, row_visit_cb visit, void *visit_context)
+{
+    const struct worker *worker = context;
+    worker->rows.scan(worker->rows.context, prefix, from, descending, visit, visit_context);
+}
 
 static void sink_put(void *context, const struct row_key *key, const void *payload, size_t size)
 {
@@ -81,8 +94,12 @@ static void sink_discharge(void *context, uint64_t number)
 
 void worker_apply(struct worker *worker, struct actor *actor, const struct event_view *event)
 {
-    struct row_sink sink = {worker->rows, sink_put,    sink_delete,
-                            sink_timer,   sink_oblige, sink_discharge};
+    struct row_sink sink = {{worker, sink_get, sink_scan},
+                            sink_put,
+                            sink_delete,
+                            sink_timer,
+                            sink_oblige,
+                            sink_discharge};
     worker->applying_sequence = event->sequence;
     worker->applying_kind = actor->kind;
     worker->applying_actor = actor;
@@ -149,7 +166,7 @@ static void decision_begin(struct worker *worker, uint64_t resumed_attempt)
     struct decision *decision = &worker->decision;
     memset(decision, 0, offsetof(struct decision, bytes));
     decision->now_ms = clock_now_ms();
-    decision->next_sequence = journal_last_sequence(worker->journal) + 1 + worker->batch.events;
+    decision->next_sequence = journal_next_sequence(worker->journal);
     decision->resumed_attempt = resumed_attempt;
     decision->config = worker->config;
     decision->rows = &worker->rows;

@@ -121,7 +121,7 @@ enum status worker_seed(struct worker *worker)
     uint64_t mine = 0;
     static struct seed_event seed;
     for (uint64_t index = 0;; index++) {
-        uint64_t next = journal_last_sequence(worker->journal) + 1 + worker->batch.events;
+        uint64_t next = journal_next_sequence(worker->journal);
         if (!worker->behaviour->seed(config, index, clock_now_ms(), next, &seed))
             break;
         if (segment_owner(worker->segment, worker->behaviour->role, seed.actor) != worker->index ||

@@ -27,6 +27,7 @@ struct row_view {
                  bool descending, row_visit_cb visit, void *visit_context);
 };
 
+/* Its functions take view.context. */
 struct row_sink {
     struct row_view view;
     void (*put)(void *context, const struct row_key *key, const void *payload, size_t size);

@@ -1,0 +1,331 @@
+#include "channel.h"
+#include "clock.h"
+#include "worker.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* A worker process with counters for actors, killed again and again while requests are in flight.
+ * The producer never repeats a request; each must be answered once and counted once, in this life
+ * of the segment and over restarts of everything. */
+
+enum { COUNTERS = 50, REQUESTS = 40000, IN_FLIGHT = 64, KILLS = 40 };
+
+struct counter {
+    struct actor_base base;
+    uint64_t value, version;
+};
+
+static struct row_key counter_key(uint64_t id)
+{
+    return row_key_of('w', id);
+}
+
+static enum status counter_load(void *object, const struct row_view *rows)
+{
+    struct counter *counter = object;
+    struct row_key key = counter_key(counter->base.id);
+    struct row_bytes value;
+    struct wallet_row row;
+    if (row_get(rows, &key, &value) != STATUS_OK)
+        return STATUS_NOT_FOUND;
+    assert_true(wallet_row_decode(&row, value.data, value.size));
+    counter->base.last_sequence = row.last_sequence;
+    counter->value = row.balance;
+    counter->version = row.version;
+    return STATUS_OK;
+}
+
+static void counter_decide(struct decision *decision, const void *object,
+                           const struct message *message)
+{
+    const struct counter *counter = object;
+    if (message->kind == REQUEST_BALANCE_GET) {
+        decision->reply->balance =
+            (struct balance){.user = counter->base.id, .balance = counter->value};
+        decision_reply(decision, OUTCOME_OK, REPLY_BALANCE);
+        return;
+    }
+    uint64_t amount = message->request->charge.amount;
+    union event event = {.wallet_charged = {.user = counter->base.id,
+                                            .transaction = decision->next_sequence,
+                                            .amount = amount,
+                                            .balance = counter->value + amount}};
+    decision_emit(decision, EVENT_WALLET_CHARGED, counter->base.id, counter->version + 1, &event);
+    decision->reply->wallet_entry = (struct wallet_entry){.transaction = decision->next_sequence,
+                                                          .user = counter->base.id,
+                                                          .amount = amount,
+                                                          .balance = counter->value + amount};
+    decision_reply(decision, OUTCOME_OK, REPLY_WALLET_ENTRY);
+}
+
+static void counter_apply(void *object, const struct event_view *event, struct row_sink *sink)
+{
+    struct counter *counter = object;
+    assert_int_equal(event->aggregate_version, counter->version + 1);
+    counter->value += event->body->wallet_charged.amount;
+    counter->version++;
+    assert_int_equal(counter->value, event->body->wallet_charged.balance);
+    struct wallet_row row = {.last_sequence = counter->base.last_sequence,
+                             .version = counter->version,
+                             .balance = counter->value};
+    uint8_t data[64];
+    struct row_key key = counter_key(counter->base.id);
+    sink->put(sink->view.context, &key, data, wallet_row_encode(&row, data, sizeof data));
+}
+
+static const struct actor_kind counter_kind = {.name = "counter",
+                                               .number = 1,
+                                               .object_size = sizeof(struct counter),
+                                               .load = counter_load,
+                                               .decide = counter_decide,
+                                               .apply = counter_apply};
+static const struct actor_kind *const kinds[] = {&counter_kind, NULL};
+
+static enum status counter_route(const struct message *message, const struct row_view *rows,
+                                 const struct actor_kind **kind, uint64_t *id)
+{
+    (void)rows;
+    *kind = &counter_kind;
+    *id = request_key(message->kind, message->request);
+    return STATUS_OK;
+}
+
+static const struct behaviour counters = {
+    .role = ROLE_WALLET, .kinds = kinds, .route = counter_route};
+
+struct fixture {
+    char directory[64], journal[96], state_path[96];
+    struct config config;
+    struct segment segment;
+    struct slot_pool pool;
+    struct channel_producer channel;
+    unsigned front, wallet;
+    pid_t worker;
+    uint64_t expected[COUNTERS + 1];
+    uint64_t sent, answered;
+};
+
+/* The child opens its environments itself, so the fork carries none. */
+static void start_worker(struct fixture *fixture)
+{
+    struct process_entry *entry = segment_process(&fixture->segment, fixture->wallet);
+    atomic_fetch_add(&entry->generation, 1);
+    atomic_store(&entry->state, PROCESS_STARTING);
+    fixture->worker = fork();
+    assert_true(fixture->worker >= 0);
+    if (fixture->worker != 0)
+        return;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    /* A crash is to end the child, not to run the parent's tests in it. */
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+        signal(faults[i], SIG_DFL);
+    struct worker_options options = {.segment = &fixture->segment,
+                                     .self = fixture->wallet,
+                                     .behaviour = &counters,
+                                     .journal_path = fixture->journal,
+                                     .state_path = fixture->state_path};
+    _exit(worker_run(&options));
+}
+
+static void kill_worker(struct fixture *fixture)
+{
+    int status;
+    assert_int_equal(kill(fixture->worker, SIGKILL), 0);
+    assert_int_equal(waitpid(fixture->worker, &status, 0), fixture->worker);
+    assert_true(WIFSIGNALED(status));
+}
+
+static void open_segment(struct fixture *fixture)
+{
+    assert_int_equal(segment_create(&fixture->segment, &fixture->config), STATUS_OK);
+    clock_start(&fixture->segment.header->clock, 0);
+    clock_attach(&fixture->segment.header->clock);
+    fixture->front = segment_process_of(&fixture->segment, ROLE_FRONT, 0);
+    fixture->wallet = segment_process_of(&fixture->segment, ROLE_WALLET, 0);
+    assert_int_equal(slot_pool_open(&fixture->pool, &fixture->segment, fixture->front), STATUS_OK);
+    assert_int_equal(channel_producer_open(&fixture->channel, &fixture->pool, fixture->wallet),
+                     STATUS_OK);
+}
+
+static void close_segment(struct fixture *fixture)
+{
+    slot_pool_close(&fixture->pool);
+    segment_close(&fixture->segment);
+}
+
+static int setup(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof *fixture);
+    strcpy(fixture->directory, "/tmp/boxoffice-worker-XXXXXX");
+    assert_non_null(mkdtemp(fixture->directory));
+    snprintf(fixture->journal, sizeof fixture->journal, "%s/journal", fixture->directory);
+    snprintf(fixture->state_path, sizeof fixture->state_path, "%s/state", fixture->directory);
+    config_init(&fixture->config);
+    fixture->config.connections = 128;
+    fixture->config.journal_size_mib = 64;
+    fixture->config.state_size_mib = 256;
+    open_segment(fixture);
+    *state = fixture;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *fixture = *state;
+    close_segment(fixture);
+    char command[128];
+    snprintf(command, sizeof command, "rm -r '%s'", fixture->directory);
+    assert_int_equal(system(command), 0);
+    free(fixture);
+    return 0;
+}
+
+static void send_request(struct fixture *fixture, uint16_t kind, uint64_t counter, uint64_t amount)
+{
+    struct slot *slot = slot_pool_claim(&fixture->pool, false);
+    assert_non_null(slot);
+    union request request = {0};
+    request.charge.user = counter;
+    request.charge.amount = amount;
+    slot->kind = kind;
+    slot->actor = counter;
+    slot->deadline_ms = clock_now_ms() + 60000;
+    slot->request_size =
+        (uint32_t)request_encode(kind, &request, slot_request(slot), slot_request_capacity(slot));
+    assert_int_equal(channel_submit(&fixture->channel, slot), STATUS_OK);
+}
+
+/* Blocks on the doorbell until at least one reply is there, and counts what it finds. */
+static void take_answers(struct fixture *fixture)
+{
+    struct slot *slot;
+    for (;;) {
+        bool any = false;
+        while ((slot = channel_next_reply(&fixture->channel)) != NULL) {
+            union reply reply;
+            assert_int_equal(slot->outcome, OUTCOME_OK);
+            assert_true(reply_decode(slot->reply_kind, &reply, slot_reply(slot), slot->reply_size));
+            assert_int_equal(slot->reply_kind, REPLY_WALLET_ENTRY);
+            fixture->expected[reply.wallet_entry.user] += reply.wallet_entry.amount;
+            slot_pool_release(&fixture->pool, slot);
+            fixture->answered++;
+            any = true;
+        }
+        if (any)
+            return;
+        segment_sleep_begin(&fixture->segment, fixture->front);
+        struct pollfd bell = {fixture->segment.doorbells[fixture->front], POLLIN, 0};
+        if (ring_depth(fixture->channel.completions) == 0)
+            (void)poll(&bell, 1, 20);
+        segment_sleep_end(&fixture->segment, fixture->front);
+    }
+}
+
+static uint64_t ask_balance(struct fixture *fixture, uint64_t counter)
+{
+    send_request(fixture, REQUEST_BALANCE_GET, counter, 0);
+    channel_flush(&fixture->channel);
+    struct slot *slot;
+    while ((slot = channel_next_reply(&fixture->channel)) == NULL) {
+        struct pollfd bell = {fixture->segment.doorbells[fixture->front], POLLIN, 0};
+        segment_sleep_begin(&fixture->segment, fixture->front);
+        if (ring_depth(fixture->channel.completions) == 0)
+            (void)poll(&bell, 1, 20);
+        segment_sleep_end(&fixture->segment, fixture->front);
+    }
+    union reply reply;
+    assert_true(reply_decode(slot->reply_kind, &reply, slot_reply(slot), slot->reply_size));
+    slot_pool_release(&fixture->pool, slot);
+    return reply.balance.balance;
+}
+
+static void run_load(struct fixture *fixture, uint64_t until, unsigned *kills)
+{
+    while (fixture->answered < until) {
+        while (fixture->sent < until && fixture->sent - fixture->answered < IN_FLIGHT) {
+            send_request(fixture, REQUEST_CHARGE, 1 + (uint64_t)random() % COUNTERS,
+                         1 + (uint64_t)random() % 9);
+            fixture->sent++;
+        }
+        channel_flush(&fixture->channel);
+        if (*kills > 0 && random() % (REQUESTS / KILLS / 8) == 0) {
+            --*kills;
+            usleep((unsigned)random() % 2000); /* the moment of death is what varies */
+            kill_worker(fixture);
+            start_worker(fixture);
+        }
+        take_answers(fixture);
+    }
+}
+
+static void assert_counts(struct fixture *fixture)
+{
+    for (uint64_t counter = 1; counter <= COUNTERS; counter++)
+        assert_int_equal(ask_balance(fixture, counter), fixture->expected[counter]);
+}
+
+static void test_every_request_counts_once_over_kills(void **state)
+{
+    struct fixture *fixture = *state;
+    unsigned seed = getenv("SEED") != NULL ? (unsigned)atoi(getenv("SEED")) : 20261123,
+             kills = KILLS;
+    print_message("seed %u\n", seed);
+    srandom(seed);
+    start_worker(fixture);
+    run_load(fixture, REQUESTS, &kills);
+    assert_int_equal(kills, 0);
+    assert_counts(fixture);
+    kill_worker(fixture);
+}
+
+static void test_answered_requests_survive_a_restart_of_everything(void **state)
+{
+    struct fixture *fixture = *state;
+    unsigned none = 0;
+    srandom(3);
+    for (unsigned life = 1; life <= 5; life++) {
+        start_worker(fixture);
+        run_load(fixture, life * 2000, &none);
+        kill_worker(fixture);
+        close_segment(fixture);
+        open_segment(fixture);
+    }
+    start_worker(fixture);
+    assert_counts(fixture);
+    kill_worker(fixture);
+}
+
+static void test_stops_when_told(void **state)
+{
+    struct fixture *fixture = *state;
+    start_worker(fixture);
+    assert_int_equal(ask_balance(fixture, 1), 0);
+    atomic_store(&segment_process(&fixture->segment, fixture->wallet)->stop, 1);
+    int status;
+    assert_int_equal(waitpid(fixture->worker, &status, 0), fixture->worker);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_every_request_counts_once_over_kills, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_answered_requests_survive_a_restart_of_everything,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_stops_when_told, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
