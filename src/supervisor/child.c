@@ -60,7 +60,8 @@ static bool enter(struct child *child, enum child_event event, enum log_level le
     enum process_state from = child->state;
     if (!child_next(from, event, &child->state))
         return false;
-    if (event != CHILD_READY) /* then the child has said READY or READ_ONLY itself */
+    /* A live child's word stands: from its start on it says READY or READ_ONLY itself. */
+    if (event == CHILD_STOP || event == CHILD_EXIT)
         atomic_store(&child->entry->state, (uint32_t)child->state);
     char detail[OBITUARY_SIZE + 256];
     va_list arguments;
@@ -201,12 +202,18 @@ void child_start(struct child *child)
     if (child->reaping || !child_next(child->state, CHILD_START, &next))
         return;
     if (child->generation > 0)
-        atomic_fetch_add(&entry->restarts, 1);
+        child->restarts++;
     child->generation++;
     child->never_ready = false;
     child->spawned_ms = monotonic_ms();
+    /* What only the supervisor writes is written again: a process gone mad may have spoilt it. */
+    struct process_entry *parent = segment_process(child->context->segment, PROCESS_SUPERVISOR);
+    atomic_store(&parent->pid, (int32_t)getpid());
+    atomic_store(&entry->role, (uint32_t)child->spec->role);
+    atomic_store(&entry->instance, child->instance);
     memset(entry->obituary, 0, OBITUARY_SIZE);
     atomic_store(&entry->stop, 0);
+    atomic_store(&entry->restarts, child->restarts);
     atomic_store(&entry->heartbeat_ns, clock_monotonic_ns());
     atomic_store(&entry->started_ms, clock_now_ms());
     atomic_store(&entry->state, PROCESS_STARTING);

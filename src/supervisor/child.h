@@ -47,6 +47,7 @@ struct child {
     int listen_fd; /* or null_fd */
     enum process_state state;
     uint32_t generation;
+    uint64_t restarts; /* all causes */
     bool ever_ready;
     bool reaping;                  /* dead, its handle is not closed yet */
     bool never_ready;              /* ended by us for that */

@@ -1,0 +1,124 @@
+#include "audit.h"
+#include "command.h"
+#include "datadir.h"
+#include "log.h"
+#include "queue.h"
+#include "seat.h"
+#include "wallet.h"
+#include "worker.h"
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+/* `boxoffice audit`: recovers the rows of every worker without writing anything, and checks the
+ * invariants over all of them. Wallets come first: seats are compared with their transactions. */
+
+static void visit_wallets(void *context, const struct row_view *rows)
+{
+    audit_wallets(context, rows);
+}
+
+static void visit_seats(void *context, const struct row_view *rows)
+{
+    audit_seats(context, rows);
+}
+
+static void visit_queue(void *context, const struct row_view *rows)
+{
+    audit_queue(context, rows);
+}
+
+static int inspect(const struct datadir *datadir, const struct behaviour *behaviour,
+                   unsigned instance, void (*visit)(void *context, const struct row_view *rows),
+                   struct audit *audit)
+{
+    static struct config config;
+    char journal_path[DATADIR_PATH_MAX], state_path[DATADIR_PATH_MAX];
+    const char *role = role_text(behaviour->role);
+    config_init(&config);
+    datadir_worker_path(datadir, role, instance, "journal", journal_path);
+    datadir_worker_path(datadir, role, instance, "state", state_path);
+    enum status status = worker_inspect(behaviour, journal_path, state_path, &config, visit, audit);
+    switch (status) {
+    case STATUS_OK:
+        return EX_OK;
+    case STATUS_NOT_FOUND: /* the worker never ran; what others say about it is still checked */
+        log_warn("no-data", "worker=%s-%u", role, instance);
+        return EX_OK;
+    case STATUS_CORRUPT:
+    case STATUS_MISMATCH:
+        return command_fail(EX_DATAERR, "%s-%u: %s", role, instance, status_text(status));
+    default:
+        return command_fail(EX_IOERR, "%s-%u: %s", role, instance, status_text(status));
+    }
+}
+
+static int inspect_all(const struct datadir *datadir, struct audit *audit)
+{
+    int code = EX_OK;
+    for (unsigned i = 0; i < datadir->wallet_workers && code == EX_OK; i++)
+        code = inspect(datadir, &wallet_behaviour, i, visit_wallets, audit);
+    for (unsigned i = 0; i < datadir->seat_workers && code == EX_OK; i++)
+        code = inspect(datadir, &seat_behaviour, i, visit_seats, audit);
+    if (code == EX_OK)
+        code = inspect(datadir, &queue_behaviour, 0, visit_queue, audit);
+    return code;
+}
+
+static int open_datadir(struct datadir *datadir, const char *path)
+{
+    enum status status = datadir_open(datadir, path, 0, 0, DATADIR_LOCK_WAIT_MS);
+    switch (status) {
+    case STATUS_OK:
+        return EX_OK;
+    case STATUS_NOT_FOUND:
+        return command_fail(EX_NOINPUT, "%s is not a data directory", path);
+    case STATUS_BUSY:
+        return command_fail(EX_TEMPFAIL, "data directory %s is in use by another process", path);
+    case STATUS_MISMATCH:
+        return command_fail(EX_CONFIG, "data directory %s is of another format version", path);
+    case STATUS_CORRUPT:
+        return command_fail(EX_DATAERR, "data directory %s is damaged", path);
+    default:
+        return command_fail(EX_IOERR, "data directory %s: %s", path, status_text(status));
+    }
+}
+
+/* --data DIR, --data=DIR or BOXOFFICE_DATA. */
+static int parse(int argc, char **argv, const char **path)
+{
+    *path = getenv("BOXOFFICE_DATA");
+    for (int i = 0; i < argc; i++) {
+        if (strncmp(argv[i], "--data=", 7) == 0)
+            *path = argv[i] + 7;
+        else if (strcmp(argv[i], "--data") != 0)
+            return command_fail(EX_USAGE, "audit: unknown option '%.64s'", argv[i]);
+        else if (++i < argc)
+            *path = argv[i];
+        else
+            return command_fail(EX_USAGE, "audit: --data takes a value (DIR)");
+    }
+    if (*path == NULL || **path == '\0')
+        return command_fail(EX_USAGE, "audit needs --data DIR");
+    return EX_OK;
+}
+
+int command_audit(int argc, char **argv)
+{
+    const char *path = NULL;
+    struct datadir datadir;
+    int code = parse(argc, argv, &path);
+    log_open("audit", LOG_LEVEL_WARN);
+    if (code == EX_OK)
+        code = open_datadir(&datadir, path);
+    if (code != EX_OK)
+        return code;
+    /* What was counted before a worker could not be read would say nothing. */
+    static struct audit *audit;
+    audit = audit_create(stdout);
+    code = inspect_all(&datadir, audit);
+    if (code == EX_OK && audit_finish(audit) > 0)
+        code = EX_DATAERR;
+    datadir_close(&datadir);
+    return fflush(stdout) == 0 ? code : EX_IOERR;
+}
