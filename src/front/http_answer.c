@@ -75,8 +75,7 @@ static const char *status_line(unsigned status)
         if (status_lines[i].status == status)
             return status_lines[i].line;
     }
-    check(!"a status without a reason phrase");
-    return NULL;
+    check_failed(__FILE__, __LINE__, "a status without a reason phrase");
 }
 
 size_t http_answer_size(const struct response *response)

@@ -6,7 +6,7 @@
 /* The framing rules on any bytes: the verdict must not depend on how they were cut, must not change
  * by what follows, and http-parser has to agree with what they accept.
  *
- * Built with BOXOFFICE_FUZZ (tests/fuzz/CMakeLists.txt). */
+ * Built with BOXOFFICE_FUZZ (tests/fuzz/CMakeLists.txt).
  */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
