@@ -260,7 +260,7 @@ static void run_load(struct fixture *fixture, uint64_t until, unsigned *kills)
             fixture->sent++;
         }
         channel_flush(&fixture->channel);
-        if (*kills > 0 && random() % (REQUESTS / KILLS / 8) == 0) {
+        if (*kills > 0 && fixture->sent >= (KILLS + 1 - *kills) * (REQUESTS / (KILLS + 1))) {
             --*kills;
             usleep((unsigned)random() % 2000); /* the moment of death is what varies */
             kill_worker(fixture);
