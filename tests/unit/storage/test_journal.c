@@ -262,11 +262,13 @@ static off_t size_of_file(void)
     return file.st_size;
 }
 
+enum { FILLED_MAP_SIZE = (5 << 20) + (512 << 10) };
+
 static void the_file_is_filled_ahead_but_never_beyond_the_map(void **state)
 {
     (void)state;
     struct journal *journal;
-    const struct journal_options options = {.map_size = 5 << 20, .fill_ahead = 3 << 20};
+    const struct journal_options options = {.map_size = FILLED_MAP_SIZE, .fill_ahead = 3 << 20};
     assert_int_equal(journal_open(&journal, scratch_path("journal"), &options), STATUS_OK);
     for (unsigned i = 0; i < 6; i++)
         assert_int_equal(commit_test_events(journal, 20), STATUS_OK);
@@ -276,7 +278,7 @@ static void the_file_is_filled_ahead_but_never_beyond_the_map(void **state)
     while (status == STATUS_OK)
         status = commit_test_events(journal, 200);
     assert_int_equal(status, STATUS_FULL);
-    assert_int_equal(size_of_file(), 5 << 20);
+    assert_int_equal(size_of_file(), FILLED_MAP_SIZE);
     uint64_t last = journal_last_sequence(journal);
     read_test_events(journal, 0);
     journal_close(journal);
