@@ -6,7 +6,7 @@
 /* A queue token is a ticket that its server has signed, so that a check needs no look-up:
  *
  *   base64url (RFC 4648, section 5, no padding) of
- *   version u8 · room u64 · user u64 · number u64 · issued_at_ms u64 (big-endian) · MAC 16 bytes
+ *   version u8 · room, user, number, issued_at_ms u64 each (big-endian) · MAC 16 bytes
  *
  * with MAC = BLAKE2b-128 of the bytes before it, keyed with the data directory's ticket key. Pure
  * functions; sodium_init must have been called. */
