@@ -32,17 +32,13 @@ static void sink_scan(void *context, const struct row_key *prefix, const struct 
 static void sink_put(void *context, const struct row_key *key, const void *payload, size_t size)
 {
     struct worker *worker = context;
-    struct actor_base *base = actor_base(worker->applying_actor);
-    overlay_put(&worker->overlay, worker->applying_kind->number, base->id,
-                worker->applying_sequence, key, payload, size);
+    overlay_put(&worker->overlay, worker->applying_owner, key, payload, size);
 }
 
 static void sink_delete(void *context, const struct row_key *key)
 {
     struct worker *worker = context;
-    struct actor_base *base = actor_base(worker->applying_actor);
-    overlay_delete(&worker->overlay, worker->applying_kind->number, base->id,
-                   worker->applying_sequence, key);
+    overlay_delete(&worker->overlay, worker->applying_owner, key);
 }
 
 static void sink_timer(void *context, uint64_t at_ms)
@@ -100,7 +96,8 @@ void worker_apply(struct worker *worker, struct actor *actor, const struct event
                             sink_timer,
                             sink_oblige,
                             sink_discharge};
-    worker->applying_sequence = event->sequence;
+    worker->applying_owner = overlay_touch(&worker->overlay, actor->kind->number,
+                                           actor_base(actor)->id, event->sequence);
     worker->applying_kind = actor->kind;
     worker->applying_actor = actor;
     check(event->sequence > actor_base(actor)->last_sequence);

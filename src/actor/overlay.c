@@ -1,11 +1,28 @@
 #include "overlay.h"
 #include "check.h"
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* As row_key_compare, for keys that are zero beyond their size: the first sixteen bytes (table, id,
+ * tag) decide nearly always, and two loads are cheaper than memcmp on the way down a tree. */
 static int row_order(const struct overlay_row *a, const struct overlay_row *b)
 {
+    for (size_t at = 0; at < 16; at += sizeof(uint64_t)) {
+        uint64_t x, y;
+        memcpy(&x, a->key.data + at, sizeof x);
+        memcpy(&y, b->key.data + at, sizeof y);
+        if (x != y)
+            return be64toh(x) < be64toh(y) ? -1 : 1;
+    }
     return row_key_compare(&a->key, &b->key);
+}
+
+static void row_set_key(struct overlay_row *row, const struct row_key *key)
+{
+    memset(&row->key, 0, sizeof row->key);
+    row->key.size = key->size;
+    memcpy(row->key.data, key->data, key->size);
 }
 
 #pragma GCC diagnostic push
@@ -14,7 +31,7 @@ static int row_order(const struct overlay_row *a, const struct overlay_row *b)
 RB_GENERATE_INTERNAL(overlay_tree, overlay_row, node, row_order, static __attribute__((unused)))
 #pragma GCC diagnostic pop
 
-enum { BUCKETS_MIN = 1024 };
+enum { BUCKETS_MIN = 1024, SPARE_MAX = 65536 };
 
 enum status overlay_init(struct overlay *overlay, struct state_reader *reader)
 {
@@ -27,13 +44,23 @@ enum status overlay_init(struct overlay *overlay, struct state_reader *reader)
     return overlay->buckets == NULL ? STATUS_NO_MEMORY : STATUS_OK;
 }
 
+static void value_free(struct overlay_row *row)
+{
+    if (row->value != row->embedded)
+        free(row->value);
+}
+
 void overlay_fini(struct overlay *overlay)
 {
     struct overlay_row *row, *next;
     for (row = RB_MIN(overlay_tree, &overlay->rows); row != NULL; row = next) {
         next = RB_NEXT(overlay_tree, &overlay->rows, row);
         RB_REMOVE(overlay_tree, &overlay->rows, row);
-        free(row->value);
+        value_free(row);
+        free(row);
+    }
+    while ((row = overlay->spare) != NULL) {
+        overlay->spare = TAILQ_NEXT(row, sibling);
         free(row);
     }
     for (size_t i = 0; i < overlay->bucket_count; i++) {
@@ -89,9 +116,8 @@ static struct overlay_owner *owner_find(const struct overlay *overlay, uint8_t k
     return owner;
 }
 
-/* The owner, marked dirty by event `sequence`. */
-static struct overlay_owner *owner_touch(struct overlay *overlay, uint8_t kind, uint64_t id,
-                                         uint64_t sequence)
+struct overlay_owner *overlay_touch(struct overlay *overlay, uint8_t kind, uint64_t id,
+                                    uint64_t sequence)
 {
     struct overlay_owner *owner = owner_find(overlay, kind, id);
     if (owner == NULL) {
@@ -132,39 +158,71 @@ static void owner_free(struct overlay *overlay, struct overlay_owner *owner)
 static struct overlay_row *row_find(struct overlay *overlay, const struct row_key *key)
 {
     struct overlay_row probe;
-    probe.key = *key;
+    row_set_key(&probe, key);
     return RB_FIND(overlay_tree, &overlay->rows, &probe);
 }
 
+static struct overlay_row *row_alloc(struct overlay *overlay)
+{
+    struct overlay_row *row = overlay->spare;
+    if (row == NULL)
+        return must_alloc(sizeof *row);
+    overlay->spare = TAILQ_NEXT(row, sibling);
+    overlay->spare_count--;
+    return row;
+}
+
+static void row_free(struct overlay *overlay, struct overlay_row *row)
+{
+    value_free(row);
+    if (overlay->spare_count >= SPARE_MAX) {
+        free(row);
+        return;
+    }
+    TAILQ_NEXT(row, sibling) = overlay->spare;
+    overlay->spare = row;
+    overlay->spare_count++;
+}
+
+/* The row to write to. An actor's first row is its head row, which nearly every event writes again.
+ */
 static struct overlay_row *row_touch(struct overlay *overlay, struct overlay_owner *owner,
                                      const struct row_key *key)
 {
-    struct overlay_row *row = row_find(overlay, key);
-    if (row == NULL) {
-        row = must_alloc(sizeof *row);
-        memset(row, 0, sizeof *row);
-        row->key = *key;
-        row->owner = owner;
-        RB_INSERT(overlay_tree, &overlay->rows, row);
-        TAILQ_INSERT_TAIL(&owner->rows, row, sibling);
-        owner->row_count++;
-        overlay->row_count++;
-        overlay->bytes += sizeof *row;
+    struct overlay_row *row = TAILQ_FIRST(&owner->rows);
+    if (row == NULL || row->key.size != key->size ||
+        memcmp(row->key.data, key->data, key->size) != 0) {
+        struct overlay_row *fresh = row_alloc(overlay);
+        row_set_key(fresh, key);
+        row = RB_INSERT(overlay_tree, &overlay->rows, fresh);
+        if (row != NULL) {
+            fresh->value = fresh->embedded;
+            row_free(overlay, fresh);
+        } else {
+            row = fresh;
+            row->owner = owner;
+            row->value = row->embedded;
+            row->capacity = OVERLAY_INLINE_SIZE;
+            TAILQ_INSERT_TAIL(&owner->rows, row, sibling);
+            owner->row_count++;
+            overlay->row_count++;
+            overlay->bytes += sizeof *row;
+        }
     }
     check(row->owner == owner); /* a row belongs to one actor */
     row->stamp = ++overlay->stamp;
     return row;
 }
 
-void overlay_put(struct overlay *overlay, uint8_t kind, uint64_t id, uint64_t sequence,
-                 const struct row_key *key, const void *value, size_t size)
+void overlay_put(struct overlay *overlay, struct overlay_owner *owner, const struct row_key *key,
+                 const void *value, size_t size)
 {
-    struct overlay_owner *owner = owner_touch(overlay, kind, id, sequence);
     struct overlay_row *row = row_touch(overlay, owner, key);
     if (size > row->capacity) {
-        free(row->value);
-        row->value = must_alloc(size);
-        overlay->bytes += size - row->capacity;
+        uint8_t *larger = must_alloc(size);
+        overlay->bytes += size - (row->value == row->embedded ? 0 : row->capacity);
+        value_free(row);
+        row->value = larger;
         row->capacity = (uint32_t)size;
     }
     memcpy(row->value, value, size);
@@ -172,10 +230,8 @@ void overlay_put(struct overlay *overlay, uint8_t kind, uint64_t id, uint64_t se
     row->deleted = false;
 }
 
-void overlay_delete(struct overlay *overlay, uint8_t kind, uint64_t id, uint64_t sequence,
-                    const struct row_key *key)
+void overlay_delete(struct overlay *overlay, struct overlay_owner *owner, const struct row_key *key)
 {
-    struct overlay_owner *owner = owner_touch(overlay, kind, id, sequence);
     struct overlay_row *row = row_touch(overlay, owner, key);
     row->deleted = true;
     row->size = 0;
@@ -220,7 +276,7 @@ static struct overlay_row *row_seek(struct overlay *overlay, const struct row_ke
                                     bool descending)
 {
     struct overlay_row probe;
-    probe.key = *from;
+    row_set_key(&probe, from);
     if (!descending)
         return RB_NFIND(overlay_tree, &overlay->rows, &probe);
     if (from->size == 0)
@@ -321,9 +377,8 @@ void overlay_saved(struct overlay *overlay, struct overlay_owner *owner, uint64_
         TAILQ_REMOVE(&owner->rows, row, sibling);
         owner->row_count--;
         overlay->row_count--;
-        overlay->bytes -= sizeof *row + row->capacity;
-        free(row->value);
-        free(row);
+        overlay->bytes -= sizeof *row + (row->value == row->embedded ? 0 : row->capacity);
+        row_free(overlay, row);
     }
     if (owner->dirty_again) {
         owner->state = OWNER_DIRTY;

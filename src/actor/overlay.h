@@ -17,15 +17,19 @@
 
 struct overlay_owner;
 
+/* Most values fit into the row itself, so that a write is at most one allocation. */
+enum { OVERLAY_INLINE_SIZE = 64 };
+
 struct overlay_row {
     RB_ENTRY(overlay_row) node;
+    struct row_key key;               /* zero beyond its size: compared by words */
     TAILQ_ENTRY(overlay_row) sibling; /* in the owner, in the order of the first write */
     struct overlay_owner *owner;
     uint64_t stamp; /* of its last write */
-    struct row_key key;
-    bool deleted; /* hides a saved row */
+    uint8_t *value; /* `embedded` or on the heap */
     uint32_t size, capacity;
-    uint8_t *value;
+    bool deleted; /* hides a saved row */
+    uint8_t embedded[OVERLAY_INLINE_SIZE];
 };
 
 enum overlay_owner_state {
@@ -57,16 +61,20 @@ struct overlay {
     struct overlay_owner_list dirty; /* FIFO by first_sequence */
     uint64_t stamp;                  /* rises with every write */
     size_t row_count, bytes;         /* bytes: an estimate of the heap in use */
+    struct overlay_row *spare;       /* freed rows, linked by `sibling`; bounded */
+    size_t spare_count;
 };
 
 enum status overlay_init(struct overlay *overlay, struct state_reader *reader);
 void overlay_fini(struct overlay *overlay);
 
-/* Writes a row that event `sequence` of actor (kind, id) made. Memory that cannot be had ends the
- * process. */
-void overlay_put(struct overlay *overlay, uint8_t kind, uint64_t id, uint64_t sequence,
-                 const struct row_key *key, const void *value, size_t size);
-void overlay_delete(struct overlay *overlay, uint8_t kind, uint64_t id, uint64_t sequence,
+/* The owner of the rows that event `sequence` of actor (kind, id) is about to write. Stays valid
+ * until the next checkpoint step. Memory that cannot be had ends the process. */
+struct overlay_owner *overlay_touch(struct overlay *overlay, uint8_t kind, uint64_t id,
+                                    uint64_t sequence);
+void overlay_put(struct overlay *overlay, struct overlay_owner *owner, const struct row_key *key,
+                 const void *value, size_t size);
+void overlay_delete(struct overlay *overlay, struct overlay_owner *owner,
                     const struct row_key *key);
 
 /* A view over the rows here and those saved. */

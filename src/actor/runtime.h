@@ -84,7 +84,7 @@ struct worker {
     unsigned waiter_count;
 
     struct batch batch;
-    uint64_t applying_sequence; /* of the event that is being applied */
+    struct overlay_owner *applying_owner; /* of the event that is being applied */
     const struct actor_kind *applying_kind;
     struct actor *applying_actor;
     bool replaying;

@@ -61,7 +61,14 @@ static struct row_key row_of(uint64_t user, char tag, uint64_t sub)
 static void put(struct fixture *fixture, uint64_t user, uint64_t sequence, struct row_key key,
                 const char *text)
 {
-    overlay_put(&fixture->overlay, KIND, user, sequence, &key, text, strlen(text));
+    struct overlay *overlay = &fixture->overlay;
+    overlay_put(overlay, overlay_touch(overlay, KIND, user, sequence), &key, text, strlen(text));
+}
+
+static void delete (struct fixture *fixture, uint64_t user, uint64_t sequence, struct row_key key)
+{
+    struct overlay *overlay = &fixture->overlay;
+    overlay_delete(overlay, overlay_touch(overlay, KIND, user, sequence), &key);
 }
 
 static void assert_row(struct fixture *fixture, struct row_key key, const char *expected)
@@ -114,7 +121,7 @@ static void test_memory_hides_the_saved_row(void **state)
     assert_row(fixture, key, "old");
     put(fixture, 1, 5, key, "new");
     assert_row(fixture, key, "new");
-    overlay_delete(&fixture->overlay, KIND, 1, 6, &key);
+    delete (fixture, 1, 6, key);
     assert_row(fixture, key, NULL);
 }
 
@@ -128,8 +135,7 @@ static void test_scan_merges_memory_and_saved_rows_both_ways(void **state)
     put(fixture, 1, 5, row_of(1, 'x', 3), "c");
     put(fixture, 1, 5, row_of(1, 'x', 4), "D");
     put(fixture, 1, 5, row_of(1, 'x', 5), "e");
-    struct row_key gone = row_of(1, 'x', 2);
-    overlay_delete(&fixture->overlay, KIND, 1, 6, &gone);
+    delete (fixture, 1, 6, row_of(1, 'x', 2));
     struct row_key prefix = row_key_of('w', 1);
     row_key_add_tag(&prefix, 'x');
     assert_scan(fixture, prefix, NULL, false, -1, "acDe");
@@ -182,6 +188,20 @@ static void test_row_written_again_while_it_is_saved_is_not_lost(void **state)
     assert_int_equal(overlay_round_begin(overlay, NULL), 1);
 }
 
+static void test_long_values_and_growth_keep_their_bytes(void **state)
+{
+    struct fixture *fixture = *state;
+    char text[301];
+    for (size_t size = 1; size <= 300; size += 13) {
+        memset(text, 'a' + (int)(size % 26), size);
+        text[size] = 0;
+        put(fixture, 1, size, row_of(1, 0, 0), text);
+        assert_row(fixture, row_of(1, 0, 0), text);
+    }
+    put(fixture, 1, 400, row_of(1, 0, 0), "short");
+    assert_row(fixture, row_of(1, 0, 0), "short");
+}
+
 static void test_covers_everything_when_nothing_is_unsaved(void **state)
 {
     struct fixture *fixture = *state;
@@ -219,6 +239,7 @@ int main(void)
         TEST(test_scan_merges_memory_and_saved_rows_both_ways),
         TEST(test_saved_rows_leave_memory_and_later_ones_stay),
         TEST(test_row_written_again_while_it_is_saved_is_not_lost),
+        TEST(test_long_values_and_growth_keep_their_bytes),
         TEST(test_covers_everything_when_nothing_is_unsaved),
         TEST(test_bytes_return_to_zero),
     };
