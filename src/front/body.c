@@ -4,19 +4,25 @@
 #include "text.h"
 #include <jansson.h>
 #include <sodium.h>
+#include <string.h>
 
 void body_seed(void)
 {
     json_object_seed(0); /* from the system's randomness */
 }
 
-/* An integer beyond 64 bits is well-formed JSON, but more than the library holds. Such a body is
+/* No JSON text has a NUL byte, but the library's lexer skips one that follows a number.
+ *
+ * An integer beyond 64 bits is well-formed JSON, but more than the library holds. Such a body is
  * read again with every number as a real, so that the answer can name the field. */
 enum problem body_parse(struct body *body, struct text text)
 {
     json_error_t error;
     const char *data = text.data != NULL ? text.data : "";
     body->wide = false;
+    body->object = NULL;
+    if (memchr(data, '\0', text.size) != NULL)
+        return PROBLEM_INVALID_JSON;
     json_t *root = json_loadb(data, text.size, JSON_REJECT_DUPLICATES, &error);
     if (root == NULL && json_error_code(&error) == json_error_numeric_overflow) {
         body->wide = true;
