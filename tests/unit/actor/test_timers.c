@@ -1,9 +1,5 @@
 #include "timers.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "unit.h"
 #include <stdlib.h>
 
 enum { KIND = 3 };

@@ -1,11 +1,7 @@
 #include "channel.h"
 #include "clock.h"
 #include "worker.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "unit.h"
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
