@@ -9,6 +9,7 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import time
 
 import pytest
@@ -116,24 +117,24 @@ def test_every_process_is_a_child_of_the_supervisor(start):
 def test_relay_gives_way_to_the_others(start):
     server = start()
     pids = children(server.pid)
-    assert os.getpriority(os.PRIO_PROCESS, pids["relay", 0]) == 10
-    assert os.getpriority(os.PRIO_PROCESS, pids["wallet", 0]) == 0
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert os.getpriority(os.PRIO_PROCESS, pids["wallet", 0]) == own
+    assert os.getpriority(os.PRIO_PROCESS, pids["relay", 0]) == min(own + 10, 19)
 
 
-def test_children_inherit_exactly_what_they_need(tmp_path_factory, start):
+LEAKY = """
+import os, sys
+os.dup2(os.open(sys.argv[1], os.O_CREAT | os.O_RDWR), 99, inheritable=True)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+def test_children_inherit_exactly_what_they_need(start, tmp_path):
     """Not even a descriptor that whoever started the server has left open."""
-    leak = os.open(tmp_path_factory.mktemp("leak") / "left-open", os.O_CREAT | os.O_RDWR)
-    os.set_inheritable(leak, True)
-    try:
-        server = start("--fronts", "2", command_prefix=["/bin/sh", "-c", 'exec "$@"', "sh"])
-        # Popen closes descriptors; so this server gets one from a shell that has it open
-        server.stop()
-        server = start("--fronts", "2", command_prefix=[
-            "/bin/sh", "-c", f'exec 9<>/proc/{os.getpid()}/fd/{leak}; exec "$@"', "sh"])
-    finally:
-        os.close(leak)
+    prefix = [sys.executable, "-c", LEAKY, str(tmp_path / "left-open")]
+    server = start("--fronts", "2", command_prefix=prefix)
     inside = descriptors(server.pid)
-    assert inside[9].endswith("left-open")
+    assert inside[99].endswith("left-open")
     pids = children(server.pid)
     count = 1 + len(pids)
     listening = set()
@@ -285,7 +286,8 @@ def test_a_signal_to_the_whole_group_is_a_graceful_stop(start):
     assert os.getpgid(server.pid) == server.pid
     os.killpg(server.pid, signal.SIGINT)
     assert server.process.wait(10) == 0
-    assert " cause=killed" not in server.log()
+    causes = re.findall(r" cause=(\S+)", server.log())
+    assert causes == ["stopped"] * 5
 
 
 def test_an_open_connection_does_not_hold_up_the_stop(start):
@@ -381,6 +383,33 @@ def test_a_kill_from_outside_is_never_throttled(start):
         assert time.monotonic() - began < 1
     # a child may be READY before its supervisor has taken note of its start
     wait_until(lambda: "READY" == server.worker("relay")["state"], "the last relay is ready", 10)
+
+
+def test_a_child_that_is_ready_early_is_noticed(start):
+    """One that is READY before its supervisor has taken note of its start; likely on one core."""
+    server = start(command_prefix=["taskset", "-c", str(min(os.sched_getaffinity(0)))])
+    for role in ("front", "relay"):
+        for generation in range(1, 25):
+            wait_until(lambda g=generation: f" name={role}-0 on=ready from=starting to=ready "
+                       f"generation={g} " in server.log(), f"{role} {generation} is ready", 5)
+            os.kill(children(server.pid)[role, 0], signal.SIGKILL)
+
+
+def test_a_worker_that_is_replaced_loads_no_demo_data_again(start):
+    """Not even when its journal, in which it counts what it has loaded, was trimmed."""
+    server = start("--demo-holds", "2000", "--retention", "0", "--open-confirm")
+    owner, other = server.user(1), server.user()
+    balance = owner.balance()
+
+    def is_trimmed():
+        other.charge(1)
+        return server.metrics()[("boxoffice_journal_records",
+                                 (("instance", "0"), ("role", "wallet")))] < 1000
+
+    wait_until(is_trimmed, "the demo data's events are gone")
+    server.wait_replaced(server.kill("wallet"))
+    assert owner.balance() == balance
+    assert len(owner.transactions()) == 1
 
 
 def test_crashes_in_a_row_are_slowed_down(start):

@@ -10,7 +10,7 @@ BALANCE_MAX = 10 ** 15
 
 
 def charge_bytes(user, amount, key=None, path="charges"):
-    body = json.dumps({"amount": amount})
+    body = json.dumps({"amount": amount}, separators=(",", ":"))
     key_line = f"Idempotency-Key: {key}\r\n" if key else ""
     return (f"POST {user.points}/{path} HTTP/1.1\r\nHost: boxoffice\r\nAuthorization: {user.token}"
             f"\r\n{key_line}Content-Type: application/json\r\nContent-Length: {len(body)}"
