@@ -10,7 +10,7 @@
  *
  *   'w' user                wallet_row          's' schedule             schedule_row
  *   'w' user 'x' tx         transaction_row     's' schedule 'l'         layout_row
- *   'w' user 'i' route,hash idempotency_row     's' schedule 'p' index   place_row (absent: available)
+ *   'w' user 'i' route,hash idempotency_row     's' schedule 'p' index   place_row (none: free)
  *   'w' user 'e' at,hash    (index by expiry)   's' schedule 'i' user,hash hold_key_row
  *   'w' user 'v' reservation verdict_row        'r' reservation          reservation_row
  *   's' schedule 'u' user   buyer_row           's' schedule 'e' …       (index by expiry)
@@ -28,7 +28,7 @@ struct row_key row_key_of(char table, uint64_t id);
 void row_key_add_tag(struct row_key *key, char tag);
 void row_key_add_u64(struct row_key *key, uint64_t value);
 void row_key_add_bytes(struct row_key *key, const void *data, size_t size); /* cut at ROW_KEY_MAX */
-uint64_t row_key_u64(const struct row_key *key, size_t offset); /* 0 beyond the end */
+uint64_t row_key_u64(const struct row_key *key, size_t offset);             /* 0 beyond the end */
 int row_key_compare(const struct row_key *a, const struct row_key *b);
 
 #endif

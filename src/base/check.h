@@ -5,8 +5,7 @@
 
 /* Assertions that stay in production. A failed check is a bug of ours: what was being done is
  * written to stderr and into the process's obituary (check_obituary), then abort(). */
-#define check(condition)                                                                           \
-    ((condition) ? (void)0 : check_failed(__FILE__, __LINE__, #condition))
+#define check(condition) ((condition) ? (void)0 : check_failed(__FILE__, __LINE__, #condition))
 
 _Noreturn void check_failed(const char *file, int line, const char *what);
 

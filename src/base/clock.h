@@ -23,8 +23,8 @@ uint64_t clock_monotonic_ns(void);
 
 /* Supervisor only. Starts the clock at max(real time, floor_ms). */
 void clock_start(struct clock_base *base, uint64_t floor_ms);
-/* Supervisor only. Moves the clock towards real time: forward by at most 1 % and backward by at most
- * 0.5 % of the time since the last call, so that it always advances. */
+/* Supervisor only. Moves the clock towards real time: forward by at most 1 % and backward by at
+ * most 0.5 % of the time since the last call, so that it always advances. */
 void clock_slew(struct clock_base *base);
 
 enum { CLOCK_TEXT_SIZE = 25 };

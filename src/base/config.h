@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* The settings of `boxoffice serve`, plain data: the supervisor copies it into shared memory. Fields
- * are generated from options.def. Texts are NUL-terminated. */
+/* The settings of `boxoffice serve`, plain data: the supervisor copies it into shared memory.
+ * Fields are generated from options.def. Texts are NUL-terminated. */
 struct config {
 #define OPTION_NUMBER(field, name, initial, min, max, unit, help) uint64_t field;
 #define OPTION_FLAG(field, name, help) bool field;
@@ -27,10 +27,10 @@ struct config {
 void config_init(struct config *config); /* the defaults */
 
 /* Environment first, then the command line wins. Takes `--name value`, `--name=value`; argv[0] is
- * the first option. On a wrong option writes one line that names it to `error` and returns false. */
+ * the first option. False on a wrong option, with one line in `error` that names it. */
 bool config_parse(struct config *config, int argc, char **argv, char *error, size_t error_size);
 
-void config_print_help(FILE *to);      /* the option table for --help */
-void config_print_markdown(FILE *to);  /* the same for README */
+void config_print_help(FILE *to);     /* the option table for --help */
+void config_print_markdown(FILE *to); /* the same for README */
 
 #endif

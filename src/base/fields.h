@@ -108,8 +108,8 @@
 #define text_set(field, from, from_length)                                                         \
     do {                                                                                           \
         size_t text_length_ = (from_length);                                                       \
-        if (text_length_ > sizeof (field)->data)                                                   \
-            text_length_ = sizeof (field)->data;                                                   \
+        if (text_length_ > sizeof(field)->data)                                                    \
+            text_length_ = sizeof(field)->data;                                                    \
         memcpy((field)->data, (from), text_length_);                                               \
         (field)->length = (uint32_t)text_length_;                                                  \
     } while (0)

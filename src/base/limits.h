@@ -6,13 +6,13 @@
 
 /* Fixed limits that more than one folder relies on. What a person may tune is in options.def. */
 enum {
-    PARTITION_COUNT = 64,      /* id mod 64 is an actor's partition, for life */
+    PARTITION_COUNT = 64, /* id mod 64 is an actor's partition, for life */
     RESERVATION_SEATS_MAX = 64,
     SECTIONS_MAX = 32,
-    LIST_MAX = 1000,           /* items in one list answer (transactions, reservations) */
-    SEAT_LIST_MAX = 10000,     /* seats in one seat map answer */
-    TEXT_NAME_MAX = 64,        /* section names, bytes */
-    TEXT_TITLE_MAX = 200,      /* concert titles, bytes */
+    LIST_MAX = 1000,       /* items in one list answer (transactions, reservations) */
+    SEAT_LIST_MAX = 10000, /* seats in one seat map answer */
+    TEXT_NAME_MAX = 64,    /* section names, bytes */
+    TEXT_TITLE_MAX = 200,  /* concert titles, bytes */
     IDEMPOTENCY_KEY_MAX = 64,
     IDEMPOTENCY_KEYS_PER_USER_MAX = 10000,
 };

@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* MessagePack in bounded buffers. The writer uses msgpack-c's packer; the reader is our own, because
- * msgpack-c 4.0.0 allocates per message and trusts counts (five bytes can ask for 96 GB).
+/* MessagePack in bounded buffers. The writer uses msgpack-c's packer; the reader is our own,
+ * because msgpack-c 4.0.0 allocates per message and trusts counts (five bytes can ask for 96 GB).
  * Both carry a sticky failure, so that callers chain calls and look once at the end.
  * Nothing here allocates. */
 

@@ -13,18 +13,26 @@ struct text {
     size_t size;
 };
 
-enum http_method { HTTP_METHOD_GET, HTTP_METHOD_HEAD, HTTP_METHOD_POST, HTTP_METHOD_PUT,
-                   HTTP_METHOD_PATCH, HTTP_METHOD_DELETE, HTTP_METHOD_OPTIONS, HTTP_METHOD_OTHER };
+enum http_method {
+    HTTP_METHOD_GET,
+    HTTP_METHOD_HEAD,
+    HTTP_METHOD_POST,
+    HTTP_METHOD_PUT,
+    HTTP_METHOD_PATCH,
+    HTTP_METHOD_DELETE,
+    HTTP_METHOD_OPTIONS,
+    HTTP_METHOD_OTHER
+};
 
-/* A request as it was accepted by the framing rules. All texts point into the connection's buffer and
- * are valid only during the http_request_cb call. */
+/* A request as it was accepted by the framing rules. All texts point into the connection's buffer
+ * and are valid only during the http_request_cb call. */
 struct http_request {
     enum http_method method;
     struct text path, query; /* without '?'; query.data NULL when there is none */
     struct text authorization, idempotency_key, content_type, if_none_match, origin, accept,
         last_event_id, access_control_request_method, access_control_request_headers;
-    bool has_body; /* Content-Length > 0, or chunked with data */
-    bool has_length; /* Content-Length or Transfer-Encoding was sent */
+    bool has_body;     /* Content-Length > 0, or chunked with data */
+    bool has_length;   /* Content-Length or Transfer-Encoding was sent */
     unsigned repeated; /* bit per text above that came more than once: REPEATED_… */
     struct text body;
 };
@@ -70,8 +78,8 @@ typedef void (*http_fault_cb)(void *application, unsigned status, const char *de
 /* After the answer is handed over, for statistics. */
 typedef void (*http_done_cb)(void *application, const struct exchange *exchange, unsigned status);
 
-/* Answers once. Adds status line, Date, Content-Length, Connection and Content-Type. Answers leave in
- * the order of the requests. They are written at the end of the loop's turn. */
+/* Answers once. Adds status line, Date, Content-Length, Connection and Content-Type. Answers leave
+ * in the order of the requests. They are written at the end of the loop's turn. */
 void exchange_respond(struct exchange *exchange, const struct response *response);
 
 struct server;
@@ -83,15 +91,16 @@ struct server_options {
     http_request_cb on_request;
     http_fault_cb on_fault;
     http_done_cb on_done;
-    /* Each turn of the loop, after sockets were handled and before it blocks. Returns true when it did
-     * something (the engine then writes answers and calls again before blocking). */
+    /* Each turn of the loop, after sockets were handled and before it blocks. Returns true when it
+     * did something (the engine then writes answers and calls again before blocking). */
     bool (*on_turn)(void *application);
-    /* Just before blocking: announce sleep and recheck. Returns false when there is work after all. */
+    /* Just before blocking: announce sleep and recheck. Returns false when there is work after all.
+     */
     bool (*on_sleep)(void *application);
     void (*on_wake)(void *application);
     /* Every 100 ms: deadlines, heartbeats. Returns false once when the server shall stop. */
     bool (*on_tick)(void *application);
-    struct process_stats *stats; /* NULL: nothing is counted */
+    struct process_stats *stats;        /* NULL: nothing is counted */
     unsigned idle_ms, head_ms, body_ms; /* 0: API.md's 60 s, 5 s and 10 s */
 };
 
