@@ -40,7 +40,8 @@ static enum status read_last_transaction(MDB_cursor *cursor, struct journal *jou
     if (status != STATUS_OK && status != STATUS_NOT_FOUND)
         return status;
     status = read_at(cursor, MDB_FIRST, &key, &event);
-    journal->first = event.sequence;
+    if (status == STATUS_OK)
+        journal->first = event.sequence;
     return status;
 }
 

@@ -106,6 +106,18 @@ static enum status env_make(const char *directory, uint64_t map_size)
     return status == STATUS_OK ? directory_sync_parent(directory) : status;
 }
 
+/* A writer that died after its meta page was written, but before it told the readers' table, leaves
+ * a commit that read transactions do not see while another process keeps the table. The next write
+ * transaction would see it, and so contradict what was read before: hence one comes first. */
+static enum status adopt_last_commit(MDB_env *env)
+{
+    MDB_txn *txn;
+    int error = mdb_txn_begin(env, NULL, 0, &txn);
+    if (error == 0)
+        mdb_txn_abort(txn);
+    return lmdb_status(error);
+}
+
 static enum status open_database(struct lmdb_env *lmdb)
 {
     MDB_txn *txn;
@@ -143,9 +155,12 @@ enum status lmdb_open(struct lmdb_env *lmdb, const char *directory, uint64_t map
     }
     if (status == STATUS_OK)
         status = env_open(&lmdb->env, directory, map_size, read_only ? MDB_RDONLY : 0);
-    /* The last owner may have died between a write and its sync: what is seen now must stay. */
+    /* The last writer may have died between a write and its sync: what is seen now must stay. (On a
+     * file system that can't be written to, nothing is on its way to the disk.) */
+    if (status == STATUS_OK && env_sync_file(lmdb->env) != STATUS_OK && !read_only)
+        status = STATUS_IO;
     if (status == STATUS_OK && !read_only)
-        status = env_sync_file(lmdb->env);
+        status = adopt_last_commit(lmdb->env);
     if (status != STATUS_OK)
         return status;
     lmdb_clear_readers(lmdb);

@@ -1,5 +1,6 @@
 #include "state.h"
 #include "storage_unit.h"
+#include <poll.h>
 #include <time.h>
 
 /* A writer in a process of its own is killed (SIGKILL) at random moments, over and over on the same
@@ -50,6 +51,26 @@ static int write_state(const char *path)
     }
 }
 
+/* Reads the journal over and over until its stdin closes. So the lock file is never without a user,
+ * and each new writer finds the write lock as the dead one left it. */
+static int read_journal(const char *path)
+{
+    struct journal *journal;
+    struct pollfd until = {.fd = STDIN_FILENO, .events = POLLIN};
+    const struct journal_options options = {.map_size = TEST_MAP_SIZE, .read_only = true};
+    if (journal_open(&journal, path, &options) != STATUS_OK)
+        return 1;
+    while (poll(&until, 1, 1) == 0) {
+        struct test_read read = {0};
+        uint64_t last = journal_last_sequence(journal);
+        uint64_t from = last > 100 ? last - 100 : 0;
+        if (journal_read(journal, from, note_test_event, &read) != STATUS_OK || read.is_wrong)
+            return 1;
+    }
+    journal_close(journal);
+    return 0;
+}
+
 /* Lets the child go on for a random while after its first number, kills it, and returns the last
  * number that it told. */
 static uint64_t kill_at_random(struct test_child *child, uint64_t *seed)
@@ -66,28 +87,48 @@ static uint64_t kill_at_random(struct test_child *child, uint64_t *seed)
     return last;
 }
 
+/* Returns the last sequence after this round. */
+static uint64_t kill_writer(const char *path, uint64_t before, uint64_t *seed)
+{
+    struct test_child child = child_start("journal", path);
+    uint64_t acknowledged = kill_at_random(&child, seed);
+    struct journal *journal = journal_of("worker-0/journal", 0);
+    uint64_t first = journal_first_sequence(journal), last = journal_last_sequence(journal);
+    assert_true(acknowledged > before && last >= acknowledged);
+    assert_true(last <= acknowledged + 31); /* at most the one that was not told any more */
+    assert_int_equal(journal_last_trailer(journal)->clock_ms, last);
+    assert_int_equal(journal_record_count(journal), last - first + 1); /* no gaps */
+    struct test_read read = read_test_events(journal, 0);
+    assert_true(read.first <= first + 1);
+    assert_int_equal(read.last, last - 1);
+    assert_true(first + KEPT + 31 * 2 >= last); /* trimmed */
+    journal_close(journal);
+    return last;
+}
+
 static void every_acknowledged_commit_survives_the_death_of_its_writer(void **state)
 {
     (void)state;
     char path[TEST_PATH_MAX + 128];
-    uint64_t seed = 20261123, before = 0;
+    uint64_t seed = 20261123, last = 0;
     memcpy(path, scratch_path("worker-0/journal"), sizeof path);
-    for (unsigned round = 0; round < ROUNDS; round++) {
-        struct test_child child = child_start("journal", path);
-        uint64_t acknowledged = kill_at_random(&child, &seed);
-        struct journal *journal = journal_of("worker-0/journal", 0);
-        uint64_t first = journal_first_sequence(journal), last = journal_last_sequence(journal);
-        assert_true(acknowledged > before && last >= acknowledged);
-        assert_true(last <= acknowledged + 31); /* at most the one that was not told any more */
-        assert_int_equal(journal_last_trailer(journal)->clock_ms, last);
-        assert_int_equal(journal_record_count(journal), last - first + 1); /* no gaps */
-        struct test_read read = read_test_events(journal, 0);
-        assert_true(read.first <= first + 1);
-        assert_int_equal(read.last, last - 1);
-        assert_true(first + KEPT + 31 * 2 >= last); /* trimmed */
-        before = last;
-        journal_close(journal);
-    }
+    for (unsigned round = 0; round < ROUNDS; round++)
+        last = kill_writer(path, last, &seed);
+}
+
+static void and_so_it_does_beside_a_reader_that_lives_on(void **state)
+{
+    (void)state;
+    char path[TEST_PATH_MAX + 128];
+    uint64_t seed = 4, last = 0;
+    memcpy(path, scratch_path("worker-0/journal"), sizeof path);
+    last = kill_writer(path, last, &seed); /* makes it */
+    struct test_child reader = child_start("reader", path);
+    for (unsigned round = 0; round < ROUNDS; round++)
+        last = kill_writer(path, last, &seed);
+    close(reader.to);
+    reader.to = -1;
+    assert_int_equal(child_wait(&reader), 0);
 }
 
 static void rows_and_their_mark_are_of_one_commit_after_a_death(void **context)
@@ -119,10 +160,13 @@ static void rows_and_their_mark_are_of_one_commit_after_a_death(void **context)
 
 int main(int argc, char **argv)
 {
+    if (argc == 3 && strcmp(argv[1], "reader") == 0)
+        return read_journal(argv[2]);
     if (argc == 3)
         return strcmp(argv[1], "journal") == 0 ? write_journal(argv[2]) : write_state(argv[2]);
     const struct CMUnitTest tests[] = {
         scratch_test(every_acknowledged_commit_survives_the_death_of_its_writer),
+        scratch_test(and_so_it_does_beside_a_reader_that_lives_on),
         scratch_test(rows_and_their_mark_are_of_one_commit_after_a_death),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
