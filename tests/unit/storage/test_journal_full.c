@@ -104,6 +104,13 @@ static bool mount_small(const char *path, const char *size)
     return false;
 }
 
+/* Also after a failed test: a mounted directory can't be removed. */
+static int unmount_teardown(void **state)
+{
+    umount2(scratch_path("disk"), MNT_DETACH);
+    return scratch_teardown(state);
+}
+
 /* What was acknowledged is there after reopening, and at most the one unknown transaction more. */
 static struct journal *reopen_with(const char *name, uint64_t acknowledged, unsigned in_doubt)
 {
@@ -164,7 +171,6 @@ static void no_commit_is_acknowledged_that_a_full_disk_has_not_taken(void **stat
         journal_close(journal);
         assert_int_equal(unlink(scratch_path(strcat(name, "/data.mdb"))), 0);
     }
-    assert_int_equal(umount(disk), 0);
 }
 
 static void filling_ahead_on_a_full_disk_fails_nothing(void **state)
@@ -181,7 +187,6 @@ static void filling_ahead_on_a_full_disk_fails_nothing(void **state)
         assert_int_equal(commit_test_events(journal, 20), STATUS_OK);
     read_test_events(journal, 0);
     journal_close(journal);
-    assert_int_equal(umount(disk), 0);
 }
 
 int main(void)
@@ -190,8 +195,10 @@ int main(void)
         scratch_test(begin_refuses_at_the_limit_and_trimming_heals),
         scratch_test(a_full_journal_is_trimmed_after_reopening_too),
         scratch_test(a_transaction_that_does_not_fit_the_map_changes_nothing),
-        scratch_test(no_commit_is_acknowledged_that_a_full_disk_has_not_taken),
-        scratch_test(filling_ahead_on_a_full_disk_fails_nothing),
+        cmocka_unit_test_setup_teardown(no_commit_is_acknowledged_that_a_full_disk_has_not_taken,
+                                        scratch_setup, unmount_teardown),
+        cmocka_unit_test_setup_teardown(filling_ahead_on_a_full_disk_fails_nothing, scratch_setup,
+                                        unmount_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
