@@ -179,8 +179,7 @@ static struct channel_producer *channel_to(struct obligations *obligations, unsi
     for (unsigned i = 0; i < obligations->channel_count; i++)
         if (obligations->channels[i].consumer == target)
             return &obligations->channels[i];
-    check(!"an obligation's target has a channel");
-    return NULL;
+    check_never("an obligation towards a process without a channel");
 }
 
 static bool submit(struct obligations *obligations, struct obligation *obligation)

@@ -189,7 +189,7 @@ static void row_free(struct overlay *overlay, struct overlay_row *row)
 static struct overlay_row *row_touch(struct overlay *overlay, struct overlay_owner *owner,
                                      const struct row_key *key)
 {
-    struct overlay_row *row = TAILQ_FIRST(&owner->rows);
+    struct overlay_row *row = owner->head;
     if (row == NULL || row->key.size != key->size ||
         memcmp(row->key.data, key->data, key->size) != 0) {
         struct overlay_row *fresh = row_alloc(overlay);
@@ -204,6 +204,8 @@ static struct overlay_row *row_touch(struct overlay *overlay, struct overlay_own
             row->value = row->embedded;
             row->capacity = OVERLAY_INLINE_SIZE;
             TAILQ_INSERT_TAIL(&owner->rows, row, sibling);
+            if (owner->head == NULL || key->size < owner->head->key.size)
+                owner->head = row;
             owner->row_count++;
             overlay->row_count++;
             overlay->bytes += sizeof *row;
@@ -375,6 +377,8 @@ void overlay_saved(struct overlay *overlay, struct overlay_owner *owner, uint64_
             continue;
         RB_REMOVE(overlay_tree, &overlay->rows, row);
         TAILQ_REMOVE(&owner->rows, row, sibling);
+        if (row == owner->head)
+            owner->head = NULL;
         owner->row_count--;
         overlay->row_count--;
         overlay->bytes -= sizeof *row + (row->value == row->embedded ? 0 : row->capacity);

@@ -47,6 +47,7 @@ struct overlay_owner {
     struct overlay_owner *hash_next;
     TAILQ_ENTRY(overlay_owner) link; /* the next round's list */
     TAILQ_HEAD(, overlay_row) rows;
+    struct overlay_row *head; /* the row with the shortest key, which nearly every event writes */
     uint32_t row_count;
 };
 

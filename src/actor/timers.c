@@ -69,8 +69,7 @@ static size_t heap_index(const struct timers *timers, const struct timer_node *n
     for (size_t i = 0; i < timers->count; i++)
         if (timers->heap[i] == node)
             return i;
-    check(!"a timer is in the heap");
-    return 0;
+    check_never("a timer that is not in the heap");
 }
 
 static struct timer_node *node_add(struct timers *timers, uint8_t kind, uint64_t id, uint64_t at_ms)

@@ -239,8 +239,11 @@ static void housekeep(struct worker *worker, struct turns *turns, uint64_t now_m
     watch_space(worker);
     if (!worker->read_only)
         batch_trim(worker, TRIM_IDLE_RECORDS);
-    /* A snapshot held for long would pin the pages that checkpoints free. */
+    /* A snapshot held for long would pin the pages that checkpoints free; so would a dead reader's.
+     */
     state_reader_reset(worker->reader);
+    state_clear_readers(worker->state);
+    journal_clear_readers(worker->journal);
 }
 
 static uint64_t ring_backlog(const struct worker *worker)
