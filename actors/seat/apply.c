@@ -255,7 +255,7 @@ static void apply_to_reservation(struct schedule *schedule, const struct event_v
         sink->discharge(sink->view.context, body->reservation_settled.obligation);
         break;
     default:
-        check(!"an event of another actor kind");
+        check_never("an event of another actor kind");
     }
 }
 

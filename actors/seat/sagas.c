@@ -277,6 +277,6 @@ void seat_decide_reply(struct decision *decision, const struct schedule *schedul
         settled_answered(decision, message);
         break;
     default:
-        check(!"an answer to what seats never ask");
+        check_never("an answer to what seats never ask");
     }
 }

@@ -153,7 +153,7 @@ void wallet_apply(void *object, const struct event_view *event, struct row_sink 
         break;
     }
     default:
-        check(!"an event of another actor kind");
+        check_never("an event of another actor kind");
     }
     wallet->row.version = event->aggregate_version;
     wallet->row.last_sequence = event->sequence;

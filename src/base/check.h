@@ -7,6 +7,9 @@
  * written to stderr and into the process's obituary (check_obituary), then abort(). */
 #define check(condition) ((condition) ? (void)0 : check_failed(__FILE__, __LINE__, #condition))
 
+/* What must never happen, when it is reached: the text says what. */
+#define check_never(what) check_failed(__FILE__, __LINE__, what)
+
 _Noreturn void check_failed(const char *file, int line, const char *what);
 
 /* Registers where the last words go: `text` (size bytes, shared memory, outlives the process).
