@@ -3,12 +3,13 @@
 #include "retention.h"
 #include <poll.h>
 #include <stdio.h>
-#include <sys/resource.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 enum {
     NICE = 10,       /* selling goes first */
     TURN_MS = 250,   /* heartbeat, stop flag */
+    OPENING_MS = 10, /* the same until it is READY: the start waits for it */
     ROUND_MS = 1000, /* between two looks at the journals */
 };
 
@@ -111,7 +112,7 @@ static void relay_wait(const struct relay *relay)
     struct pollfd doorbell = {.fd = segment->doorbells[self], .events = POLLIN};
     segment_sleep_begin(segment, self);
     if (atomic_load(&relay->entry->stop) == 0)
-        poll(&doorbell, 1, TURN_MS);
+        poll(&doorbell, 1, relay->is_ready ? TURN_MS : OPENING_MS);
     segment_sleep_end(segment, self);
 }
 
@@ -132,7 +133,7 @@ int relay_run(const struct relay_options *options)
 {
     static struct relay relay;
     enum status status = STATUS_OK;
-    if (setpriority(PRIO_PROCESS, 0, NICE) != 0)
+    if (nice(NICE) < 0)
         log_warn("nice", "reason=\"refused\"");
     relay_init(&relay, options);
     while (status == STATUS_OK && atomic_load(&relay.entry->stop) == 0) {

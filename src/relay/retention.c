@@ -49,11 +49,9 @@ static uint64_t released_by_size(const struct journal *journal, uint64_t size_ma
 enum status retention_advance(const struct retention *retention, struct journal *journal,
                               uint64_t now_ms, uint64_t *released)
 {
-    if (retention->age_ms == 0) {
-        *released = UINT64_MAX;
-        return STATUS_OK;
-    }
     uint64_t before_ms = now_ms > retention->age_ms ? now_ms - retention->age_ms : 0;
+    if (retention->age_ms == 0)
+        before_ms = UINT64_MAX;
     enum status status = released_by_age(journal, before_ms, released);
     if (status != STATUS_OK)
         return status;

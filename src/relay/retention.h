@@ -14,7 +14,8 @@ struct retention {
 };
 
 /* `journal` is open read-only; `released` is in and out: all up to it may go, and it never sinks.
- * With age_ms 0 everything may go (UINT64_MAX). STATUS_CORRUPT, STATUS_IO. */
+ * It is never beyond what the journal has had, because a worker's next sequence lies above it. With
+ * age_ms 0 everything may go. STATUS_CORRUPT, STATUS_IO. */
 enum status retention_advance(const struct retention *retention, struct journal *journal,
                               uint64_t now_ms, uint64_t *released);
 
