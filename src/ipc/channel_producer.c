@@ -43,14 +43,12 @@ enum status channel_submit(struct channel_producer *channel, struct slot *slot)
     struct ring_entry entry = {.request_id = slot_word_id(word),
                                .slot = slot_pool_number(channel->pool, slot)};
 
-    if (!ring_has_room(channel->requests))
-        return STATUS_FULL;
     slot->sender_generation = channel->generation;
     slot->consumer = (uint16_t)channel->consumer;
     slot->position = atomic_load_explicit(&channel->requests->head, memory_order_relaxed);
     if (!slot_move(slot, entry.request_id, SLOT_CLAIMED, SLOT_SUBMITTED))
         return STATUS_INVALID;
-    if (ring_publish(channel->requests, entry) != STATUS_OK) { /* the tail turned to garbage */
+    if (ring_publish(channel->requests, entry) != STATUS_OK) {
         slot_move(slot, entry.request_id, SLOT_SUBMITTED, SLOT_CLAIMED);
         return STATUS_FULL;
     }

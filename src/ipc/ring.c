@@ -29,14 +29,6 @@ void ring_init(struct ring *ring, uint64_t capacity)
     atomic_store_explicit(&ring->head, 0, memory_order_release);
 }
 
-bool ring_has_room(const struct ring *ring)
-{
-    uint64_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
-    uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
-
-    return head - tail < ring_capacity(ring);
-}
-
 enum status ring_publish(struct ring *ring, struct ring_entry entry)
 {
     uint64_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);

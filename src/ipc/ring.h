@@ -35,8 +35,6 @@ struct ring {
 
 size_t ring_size(uint64_t capacity); /* bytes, a multiple of 64 */
 void ring_init(struct ring *ring, uint64_t capacity);
-/* Producer: whether ring_publish would succeed now; only the producer can make that false again. */
-bool ring_has_room(const struct ring *ring);
 /* STATUS_FULL when head - tail is the capacity (or garbage says so). */
 enum status ring_publish(struct ring *ring, struct ring_entry entry);
 /* Reads the entry at *cursor and advances it; false when the cursor is at head. A cursor outside

@@ -85,8 +85,6 @@ struct slot *slot_area_next(const struct slot_area *area, uint32_t *number)
     uint32_t small = atomic_load_explicit(&area->marks->small_used, memory_order_acquire);
     uint32_t large = atomic_load_explicit(&area->marks->large_used, memory_order_acquire);
 
-    if (small > area->small_count)
-        small = area->small_count;
     if (large > area->large_count)
         large = area->large_count;
     if (*number >= small && *number < area->small_count)

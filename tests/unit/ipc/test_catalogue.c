@@ -93,7 +93,7 @@ static void a_reader_sees_whole_entries_while_they_are_added_and_sold(void **sta
         uint32_t count = 0;
 
         while (count < COUNT)
-            if (!intact(catalogue, count > 64 ? count - 64 : 0, &count))
+            if (!intact(catalogue, count, &count)) /* at once: the new ones only */
                 _exit(1);
         _exit(intact(catalogue, 0, &count) ? 0 : 2);
     }

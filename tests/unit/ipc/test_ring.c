@@ -56,11 +56,8 @@ static void a_full_ring_refuses_until_something_is_consumed(void **state)
     struct ring_entry entry;
     (void)state;
 
-    for (uint64_t i = 0; i < CAPACITY; i++) {
-        assert_true(ring_has_room(ring));
+    for (uint64_t i = 0; i < CAPACITY; i++)
         assert_int_equal(ring_publish(ring, entry_of(i)), STATUS_OK);
-    }
-    assert_false(ring_has_room(ring));
     assert_int_equal(ring_publish(ring, entry_of(99)), STATUS_FULL);
     assert_true(ring_read(ring, &cursor, &entry));
     assert_int_equal(ring_publish(ring, entry_of(99)), STATUS_FULL); /* read is not consumed */
@@ -153,7 +150,6 @@ static void a_garbage_capacity_is_never_an_index(void **state)
         ring->capacity = garbage[i];
         atomic_store(&ring->head, 1000001);
         atomic_store(&ring->tail, 1000000);
-        assert_false(ring_has_room(ring));
         assert_int_equal(ring_publish(ring, entry_of(1)), STATUS_FULL);
         assert_false(ring_read(ring, &cursor, &entry));
         assert_int_equal(ring_depth(ring), 0);

@@ -310,6 +310,10 @@ static void wrong_channel(struct segment_header *header)
 {
     header->channels_at[1][2] += 64;
 }
+static void wrong_unused_channel(struct segment_header *header)
+{
+    header->channels_at[PROCESS_MAX - 1][PROCESS_MAX - 1] = 64;
+}
 static void wrong_processes(struct segment_header *header)
 {
     header->processes_at += 64;
@@ -343,11 +347,10 @@ static void wrong_ring(struct segment_header *header)
 static void a_segment_that_is_not_exactly_ours_is_refused(void **state)
 {
     static void (*const changes[])(struct segment_header *) = {
-        wrong_magic,         wrong_version, wrong_messages_version,
-        wrong_size,          wrong_hash,    wrong_slots,
-        wrong_process_count, wrong_pool,    wrong_channel,
-        wrong_processes,     wrong_stats,   wrong_http_stats,
-        wrong_catalogue,     wrong_config,  wrong_workers,
+        wrong_unused_channel, wrong_magic,     wrong_version,   wrong_messages_version,
+        wrong_size,           wrong_hash,      wrong_slots,     wrong_process_count,
+        wrong_pool,           wrong_channel,   wrong_processes, wrong_stats,
+        wrong_http_stats,     wrong_catalogue, wrong_config,    wrong_workers,
         wrong_ring,
     };
     const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
@@ -438,97 +441,6 @@ static void a_child_cannot_write_the_header(void **state)
     fixture_close(&fixture);
 }
 
-static bool doorbell_rung(const struct fixture *fixture, unsigned process)
-{
-    uint64_t count;
-    return read(fixture->segment.doorbells[process], &count, sizeof count) == sizeof count;
-}
-
-static void a_doorbell_is_written_once_and_only_for_a_sleeper(void **state)
-{
-    struct fixture fixture;
-    uint64_t count;
-    (void)state;
-
-    fixture_open(&fixture);
-    segment_wake(&fixture.segment, fixture.wallet);
-    assert_false(doorbell_rung(&fixture, fixture.wallet));
-    segment_sleep_begin(&fixture.segment, fixture.wallet);
-    for (unsigned i = 0; i < 5; i++)
-        segment_wake(&fixture.segment, fixture.wallet);
-    assert_int_equal(read(fixture.segment.doorbells[fixture.wallet], &count, sizeof count),
-                     sizeof count);
-    assert_int_equal(count, 1);
-    segment_wake(&fixture.segment, 9999);
-    fixture_close(&fixture);
-}
-
-static void sleep_end_takes_the_ring_back_even_when_it_comes_late(void **state)
-{
-    struct fixture fixture;
-    struct process_entry *entry;
-    const uint64_t one = 1;
-    (void)state;
-
-    fixture_open(&fixture);
-    entry = segment_process(&fixture.segment, fixture.wallet);
-    segment_sleep_begin(&fixture.segment, fixture.wallet);
-    segment_wake(&fixture.segment, fixture.wallet);
-    segment_sleep_end(&fixture.segment, fixture.wallet);
-    assert_false(doorbell_rung(&fixture, fixture.wallet));
-    /* a waker that is between announcing and writing */
-    segment_sleep_begin(&fixture.segment, fixture.wallet);
-    atomic_store(&entry->sleeping, 0);
-    atomic_fetch_add(&entry->rings, 1);
-    segment_sleep_end(&fixture.segment, fixture.wallet);
-    assert_int_equal(write(fixture.segment.doorbells[fixture.wallet], &one, sizeof one), 8);
-    segment_sleep_begin(&fixture.segment, fixture.wallet);
-    segment_sleep_end(&fixture.segment, fixture.wallet);
-    assert_false(doorbell_rung(&fixture, fixture.wallet));
-    assert_int_equal(atomic_load(&entry->rings), atomic_load(&entry->rings_drained));
-    assert_int_equal(atomic_load(&entry->sleeping), 0);
-    fixture_close(&fixture);
-}
-
-static void unannounced_and_missing_rings_are_settled_within_a_few_sleeps(void **state)
-{
-    struct fixture fixture;
-    struct process_entry *entry;
-    const uint64_t one = 1;
-    (void)state;
-
-    fixture_open(&fixture);
-    entry = segment_process(&fixture.segment, fixture.wallet);
-    assert_int_equal(write(fixture.segment.doorbells[fixture.wallet], &one, sizeof one), 8);
-    for (unsigned i = 0; i < SLEEPS_PER_READ; i++)
-        segment_sleep_end(&fixture.segment, fixture.wallet);
-    assert_false(doorbell_rung(&fixture, fixture.wallet));
-    atomic_fetch_add(&entry->rings, 1); /* by a waker that was killed before its write */
-    for (unsigned i = 0; i < SLEEPS_PER_READ; i++)
-        segment_sleep_end(&fixture.segment, fixture.wallet);
-    assert_int_equal(atomic_load(&entry->rings), atomic_load(&entry->rings_drained));
-    fixture_close(&fixture);
-}
-
-static void announcing_ready_raises_the_generation_and_wakes_everyone(void **state)
-{
-    struct fixture fixture;
-    struct process_entry *entry;
-    (void)state;
-
-    fixture_open(&fixture);
-    entry = segment_process(&fixture.segment, fixture.wallet);
-    atomic_store(&entry->generation, 7);
-    segment_sleep_begin(&fixture.segment, fixture.seat);
-    segment_announce_ready(&fixture.segment, fixture.wallet, PROCESS_READ_ONLY);
-    assert_int_equal(atomic_load(&entry->ready_generation), 7);
-    assert_int_equal(atomic_load(&entry->state), PROCESS_READ_ONLY);
-    assert_int_equal(atomic_load(&segment_process(&fixture.segment, fixture.seat)->sleeping), 0);
-    for (unsigned i = 0; i < fixture.segment.header->process_count; i++)
-        assert_true(doorbell_rung(&fixture, i));
-    fixture_close(&fixture);
-}
-
 static void states_have_names(void **state)
 {
     (void)state;
@@ -550,10 +462,6 @@ int main(void)
         cmocka_unit_test(descriptors_that_are_not_a_segments_are_refused),
         cmocka_unit_test(the_segment_cannot_change_size_any_more),
         cmocka_unit_test(a_child_cannot_write_the_header),
-        cmocka_unit_test(a_doorbell_is_written_once_and_only_for_a_sleeper),
-        cmocka_unit_test(sleep_end_takes_the_ring_back_even_when_it_comes_late),
-        cmocka_unit_test(unannounced_and_missing_rings_are_settled_within_a_few_sleeps),
-        cmocka_unit_test(announcing_ready_raises_the_generation_and_wakes_everyone),
         cmocka_unit_test(states_have_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
