@@ -268,12 +268,20 @@ static void generator_run(struct generator *generator)
     }
 }
 
-static void usage(void)
+static _Noreturn void usage(void)
 {
     fputs("usage: wallet_load --port N --key FILE --users N --mode fill|random\n"
           "               [--connections N] [--pipeline N] [--seconds N] [--seed N]\n",
           stderr);
     exit(64);
+}
+
+static void options_check(const struct generator *generator, const char *key, const char *mode)
+{
+    if ((!generator->fill && strcmp(mode, "random") != 0) || generator->users == 0 ||
+        generator->connection_count == 0 || generator->connection_count > CONNECTIONS_MAX ||
+        generator->pipeline == 0 || generator->pipeline > PIPELINE_MAX || key == NULL)
+        usage();
 }
 
 static void options_read(struct generator *generator, int argc, char **argv)
@@ -291,7 +299,9 @@ static void options_read(struct generator *generator, int argc, char **argv)
     };
     const char *key = NULL, *mode = "";
     for (int option; (option = getopt_long(argc, argv, "", names, NULL)) != -1;) {
-        uint64_t number = optarg ? strtoull(optarg, NULL, 10) : 0;
+        if (option == '?')
+            usage();
+        uint64_t number = strtoull(optarg, NULL, 10);
         switch (option) {
         case 'p':
             generator->port = (uint16_t)number;
@@ -314,18 +324,13 @@ static void options_read(struct generator *generator, int argc, char **argv)
         case 's':
             generator->seconds = number;
             break;
-        case 'r':
+        default:
             generator->random = number;
             break;
-        default:
-            usage();
         }
     }
     generator->fill = strcmp(mode, "fill") == 0;
-    if ((!generator->fill && strcmp(mode, "random") != 0) || generator->users == 0 ||
-        generator->connection_count == 0 || generator->connection_count > CONNECTIONS_MAX ||
-        generator->pipeline == 0 || generator->pipeline > PIPELINE_MAX || key == NULL)
-        usage();
+    options_check(generator, key, mode);
     if (!token_key_read(key, generator->key))
         exit(66);
 }
