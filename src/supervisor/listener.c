@@ -127,6 +127,13 @@ enum status listener_open(struct listener *listener, const struct listen_address
     return STATUS_OK;
 }
 
+void listener_refuse(struct listener *listener)
+{
+    for (unsigned i = 0; i < listener->count; i++)
+        shutdown(listener->fds[i], SHUT_RDWR);
+    listener_close(listener);
+}
+
 void listener_close(struct listener *listener)
 {
     for (unsigned i = 0; i < listener->count; i++)

@@ -33,6 +33,9 @@ enum status listen_address_parse(struct listen_address *address, const char *tex
  * STATUS_BUSY: in use; STATUS_DENIED; STATUS_IO: errno says which. */
 enum status listener_open(struct listener *listener, const struct listen_address *address,
                           unsigned count);
+/* Ends the listening for every process that has the sockets: new connections are refused. Closes.
+ */
+void listener_refuse(struct listener *listener);
 void listener_close(struct listener *listener);
 
 #endif

@@ -12,6 +12,7 @@
 enum {
     TICK_MS = 100,
     SLEW_EVERY_TICKS = 10,
+    REFUSE_AFTER_MS = 300, /* of a stop: by then the fronts have stopped to accept */
     STOP_LIMIT_MS = 15000, /* then it goes, whatever is left: children die with it */
 };
 
@@ -129,7 +130,6 @@ static void stop_begin(struct supervisor *supervisor, int exit_code)
     supervisor->exit_code = exit_code;
     supervisor->stop_started_ns = clock_monotonic_ns();
     atomic_store(supervisor->draining, 1);
-    listener_close(supervisor->options->listener);
     stop_phase(supervisor);
     stop_advance(supervisor);
 }
@@ -198,6 +198,19 @@ static void look_at_children(struct supervisor *supervisor)
         child_tick(&supervisor->children[i]);
 }
 
+static void stopping_tick(struct supervisor *supervisor, uint64_t now_ns)
+{
+    uint64_t since_ms = (now_ns - supervisor->stop_started_ns) / 1000000;
+    /* While the fronts answer what is in flight, who comes now is to go elsewhere and not to wait.
+     */
+    if (since_ms >= REFUSE_AFTER_MS)
+        listener_refuse(supervisor->options->listener);
+    if (since_ms >= STOP_LIMIT_MS) {
+        log_error("stop-gave-up", "after_ms=%d", STOP_LIMIT_MS);
+        uv_stop(&supervisor->loop);
+    }
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct supervisor *supervisor = timer->data;
@@ -208,11 +221,8 @@ static void on_tick(uv_timer_t *timer)
     if (getpid() == 1)
         reap_strangers(supervisor);
     look_at_children(supervisor);
-    if (supervisor->state == SUPERVISOR_STOPPING &&
-        now_ns - supervisor->stop_started_ns >= STOP_LIMIT_MS * UINT64_C(1000000)) {
-        log_error("stop-gave-up", "after_ms=%d", STOP_LIMIT_MS);
-        uv_stop(&supervisor->loop);
-    }
+    if (supervisor->state == SUPERVISOR_STOPPING)
+        stopping_tick(supervisor, now_ns);
 }
 
 static void on_doorbell(uv_poll_t *handle, int status, int events)

@@ -11,7 +11,7 @@ struct supervisor_options {
     struct segment *segment; /* made, header filled in; clock started and attached */
     const struct config *config;
     int lock_fd;
-    struct listener *listener; /* open; closed when the stop begins */
+    struct listener *listener; /* open */
     uint64_t ready_deadline_ms;
     void (*on_ready)(
         void *context); /* when all children are READY for the first time; may be NULL */

@@ -323,13 +323,39 @@ def test_a_second_signal_stops_at_once(start):
     assert not any(is_alive(pid) for pid in pids.values())
 
 
-def test_new_connections_are_refused_after_the_stop(start):
-    server = start()
-    port = server.port
-    os.kill(server.pid, signal.SIGTERM)
-    assert server.process.wait(10) == 0
-    with pytest.raises(ConnectionRefusedError):
+def refuses(port):
+    try:
         socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def test_what_is_in_flight_is_answered_and_new_connections_are_refused(start):
+    server = start()
+    user = server.user()
+    wallet = children(server.pid)["wallet", 0]
+    os.kill(wallet, signal.SIGSTOP)
+    body = b'{"amount":7}'
+    free = ("boxoffice_slots_free", (("instance", "0"), ("role", "front")))
+    all_free = wait_until(lambda: server.metrics()[free], "the gauge is set")
+    with server.wire() as wire:
+        wire.send(f"POST {user.points}/charges HTTP/1.1\r\nHost: x\r\nAuthorization: {user.token}\r\n"
+                  f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n")
+        wire.send(body)
+        wait_until(lambda: server.metrics()[free] < all_free, "it is on its way to the wallet")
+        os.kill(server.pid, signal.SIGTERM)
+        wait_until(lambda: refuses(server.port), "connections are refused", 2)
+        assert server.running
+        os.kill(wallet, signal.SIGCONT)
+        answer = wire.answer()
+        assert answer.status == 201, answer
+        assert answer.headers["Connection"] == "close"
+        assert wire.at_end()
+    assert server.process.wait(10) == 0
+    server.audit()
+    again = start(data=server.data)
+    assert again.user(user.id).balance() == 7
 
 
 # ---- deaths ----

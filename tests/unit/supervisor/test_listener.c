@@ -122,6 +122,22 @@ static void test_an_address_in_use_is_busy_also_for_several_fronts(void **state)
     }
 }
 
+static void test_a_refusing_listener_refuses_also_where_its_socket_was_inherited(void **state)
+{
+    (void)state;
+    struct listen_address address = parsed("127.0.0.1:0");
+    struct listener listener;
+    assert_int_equal(listener_open(&listener, &address, 1), STATUS_OK);
+    struct listen_address where = parsed(listener.text);
+    int inherited = dup(listener.fds[0]), fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(inherited >= 0 && fd >= 0);
+    listener_refuse(&listener);
+    assert_int_equal(connect(fd, &where.any, where.size), -1);
+    assert_int_equal(errno, ECONNREFUSED);
+    close(fd);
+    close(inherited);
+}
+
 static void test_ipv6_is_printed_in_brackets(void **state)
 {
     (void)state;
@@ -151,6 +167,7 @@ int main(void)
         cmocka_unit_test(test_port_0_takes_a_free_port_and_says_which),
         cmocka_unit_test(test_several_fronts_share_one_address),
         cmocka_unit_test(test_an_address_in_use_is_busy_also_for_several_fronts),
+        cmocka_unit_test(test_a_refusing_listener_refuses_also_where_its_socket_was_inherited),
         cmocka_unit_test(test_ipv6_is_printed_in_brackets),
         cmocka_unit_test(test_an_address_of_another_machine_is_an_error),
     };
