@@ -3,6 +3,8 @@
 #include "obligations.h"
 #include <stdlib.h>
 
+enum { REPLAY_CACHED = 200 }; /* events; actors are passivated in a replay too */
+
 struct domain *domain_create(const struct behaviour *behaviour)
 {
     struct domain *domain = calloc(1, sizeof *domain);
@@ -323,8 +325,12 @@ unsigned domain_fire(struct domain *domain)
 bool domain_replays(struct domain *domain)
 {
     struct domain *again = domain_create(domain->behaviour);
-    for (const struct domain_event *event = domain->journal; event != NULL; event = event->next)
+    unsigned applied = 0;
+    for (const struct domain_event *event = domain->journal; event != NULL; event = event->next) {
         apply(again, event);
+        if (++applied % REPLAY_CACHED == 0)
+            domain_forget(again);
+    }
     bool equal = memory_rows_equal(&domain->rows, &again->rows);
     domain_destroy(again);
     return equal;
