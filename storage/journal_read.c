@@ -23,7 +23,7 @@ static enum status read_at(MDB_cursor *cursor, MDB_cursor_op op, MDB_val *key,
 static enum status read_last_transaction(MDB_cursor *cursor, struct journal *journal)
 {
     MDB_val key;
-    struct journal_event event;
+    struct journal_event event = {0};
     enum status status = read_at(cursor, MDB_LAST, &key, &event);
     if (status == STATUS_NOT_FOUND) {
         journal->first = journal->last = 0;
@@ -69,7 +69,7 @@ static enum status read_from(struct journal *journal, uint64_t from, journal_eve
     MDB_cursor *cursor;
     uint8_t bytes[JOURNAL_KEY_SIZE];
     MDB_val key = {.mv_size = sizeof bytes, .mv_data = bytes};
-    struct journal_event event;
+    struct journal_event event = {0};
     int error = mdb_cursor_open(journal->read_txn, journal->lmdb.dbi, &cursor);
     if (error != 0)
         return lmdb_status(error);

@@ -30,7 +30,7 @@ static enum status get(const struct state *state, MDB_txn *txn, const struct row
 
 enum status state_covered_read(const struct state *state, MDB_txn *txn, uint64_t *covered)
 {
-    struct row_bytes value;
+    struct row_bytes value = {0};
     struct row_key key = state_own_key(STATE_ROW_COVERED);
     enum status status = get(state, txn, &key, &value);
     *covered = 0;

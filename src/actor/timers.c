@@ -14,7 +14,8 @@ enum status timers_init(struct timers *timers)
     timers->heap = calloc(CAPACITY_MIN, sizeof(struct timer_node *));
     if (timers->buckets != NULL && timers->heap != NULL)
         return STATUS_OK;
-    timers_fini(timers);
+    free(timers->heap);
+    free(timers->buckets);
     return STATUS_NO_MEMORY;
 }
 

@@ -1,6 +1,7 @@
 #include "connection.h"
 #include "exchange.h"
 #include "parser.h"
+#include "check.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -350,6 +351,7 @@ static void send_output(struct connection *connection)
     connection->blocked = connection->output_size > 0;
     while (left > 0) {
         struct buffer *first = connection->output;
+        check(first != NULL);
         size_t size = first->end - first->start;
         if (left < size) {
             first->start += (uint32_t)left;
