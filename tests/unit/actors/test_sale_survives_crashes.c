@@ -79,11 +79,6 @@ static bool once_in(struct sim *sim, uint64_t n)
     return draw(sim, n) == 0;
 }
 
-static uint64_t draw_user(struct sim *sim)
-{
-    return 1 + draw(sim, USERS);
-}
-
 static void remove_at(struct queue_of *queue, unsigned at)
 {
     queue->count--;
@@ -205,19 +200,15 @@ static void ask(struct sim *sim, struct client client)
     }
 }
 
-static uint64_t waits_for(const struct client *client)
-{
-    return request_key(client->kind, &client->request);
-}
-
 static void answer_waiters(struct sim *sim, struct told told)
 {
     unsigned kept = 0;
     for (unsigned i = 0; i < sim->waiting_count; i++) {
-        if (waits_for(&sim->waiting[i]) == told.wait_key)
-            learn(sim, &sim->waiting[i], told);
+        const struct client *client = &sim->waiting[i];
+        if (request_key(client->kind, &client->request) == told.wait_key)
+            learn(sim, client, told);
         else
-            sim->waiting[kept++] = sim->waiting[i];
+            sim->waiting[kept++] = *client;
     }
     sim->waiting_count = kept;
 }
@@ -302,7 +293,7 @@ static void take_request(struct sim *sim, bool may_fail)
 static void change_points(struct sim *sim)
 {
     union request request;
-    uint64_t user = draw_user(sim), amount = 10 + draw(sim, 90), key = draw(sim, 40);
+    uint64_t user = 1 + draw(sim, USERS), amount = 10 + draw(sim, 90), key = draw(sim, 40);
     bool charges = !once_in(sim, 4);
     char text[16] = "";
     if (once_in(sim, 2))
@@ -327,7 +318,7 @@ static void place_hold(struct sim *sim)
     struct hold *hold = &client.request.hold;
     uint64_t first = draw(sim, SEATS);
     hold->schedule = schedules[draw(sim, 2)];
-    hold->user = draw_user(sim);
+    hold->user = 1 + draw(sim, USERS);
     hold->seats.count = 1 + (uint32_t)draw(sim, 3);
     for (uint32_t i = 0; i < hold->seats.count; i++)
         hold->seats.items[i] = seat_id(hold->schedule, 1 + (first + i) % SEATS);

@@ -101,6 +101,22 @@ static void later_events_drop_expired_keys_two_at_a_time(void **state)
     assert_int_equal(charge_with_key(domain, USER, 1, "k4", 4).event_count, 0);
 }
 
+/* It is not among the two that the charge drops, so its row is replaced. */
+static void an_expired_key_is_used_anew(void **state)
+{
+    struct domain *domain = *state;
+    charge_with_key(domain, USER, 1, "a", 1);
+    charge_with_key(domain, USER, 1, "b", 1);
+    domain->now_ms++;
+    charge_with_key(domain, USER, 1, "c", 1);
+    domain->now_ms += IDEMPOTENCY_TTL_MS;
+    assert_int_equal(charge_with_key(domain, USER, 5, "c", 2).outcome, OUTCOME_OK);
+    assert_int_equal(rows_with_tag(domain, 'i'), 1);
+    assert_int_equal(rows_with_tag(domain, 'e'), 1);
+    assert_int_equal(charge_with_key(domain, USER, 5, "c", 2).event_count, 0);
+    assert_int_equal(balance(domain, USER), 8);
+}
+
 static void a_user_has_a_bounded_number_of_live_keys(void **state)
 {
     struct domain *domain = *state;
@@ -131,6 +147,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_key_lasts_a_day, set_up, tear_down),
         cmocka_unit_test_setup_teardown(later_events_drop_expired_keys_two_at_a_time, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(an_expired_key_is_used_anew, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_user_has_a_bounded_number_of_live_keys, set_up,
                                         tear_down),
     };
