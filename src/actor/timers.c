@@ -16,6 +16,7 @@ enum status timers_init(struct timers *timers)
         return STATUS_OK;
     free(timers->heap);
     free(timers->buckets);
+    memset(timers, 0, sizeof *timers);
     return STATUS_NO_MEMORY;
 }
 
