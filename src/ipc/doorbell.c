@@ -48,22 +48,20 @@ void segment_sleep_begin(const struct segment *segment, unsigned self)
 void segment_sleep_end(const struct segment *segment, unsigned self)
 {
     struct process_entry *entry = segment_process(segment, self);
-    uint32_t drained = atomic_load_explicit(&entry->rings_drained, memory_order_relaxed);
     uint32_t sleeps = atomic_load_explicit(&entry->sleeps, memory_order_relaxed) + 1;
-    uint32_t owed;
+    uint32_t rings;
     uint64_t count;
 
     if (atomic_load_explicit(&entry->sleeping, memory_order_relaxed) != 0)
         atomic_store_explicit(&entry->sleeping, 0, memory_order_relaxed);
     atomic_store_explicit(&entry->sleeps, sleeps, memory_order_relaxed);
-    owed = atomic_load_explicit(&entry->rings, memory_order_acquire) - drained;
-    if (owed == 0 && sleeps % SLEEPS_PER_READ != 0)
+    rings = atomic_load_explicit(&entry->rings, memory_order_acquire);
+    if (rings == atomic_load_explicit(&entry->rings_drained, memory_order_relaxed) &&
+        sleeps % SLEEPS_PER_READ != 0)
         return;
-    if (read(segment->doorbells[self], &count, sizeof count) != (ssize_t)sizeof count)
-        count = sleeps % SLEEPS_PER_READ == 0 ? owed : 0;
-    if (count > owed)
-        count = owed;
-    atomic_store_explicit(&entry->rings_drained, drained + (uint32_t)count, memory_order_relaxed);
+    if (read(segment->doorbells[self], &count, sizeof count) < 0 && errno != EAGAIN)
+        return; /* tried again at the next */
+    atomic_store_explicit(&entry->rings_drained, rings, memory_order_relaxed);
 }
 
 void segment_announce_ready(const struct segment *segment, unsigned self, enum process_state state)

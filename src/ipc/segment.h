@@ -51,7 +51,7 @@ struct process_entry {
     _Atomic uint32_t stop;              /* spawn: 1 asks for a graceful stop */
     _Atomic uint32_t sleeping;          /* live: about to block; a waker takes it back to 0 */
     _Atomic uint32_t rings;             /* wakers: doorbell writes announced so far */
-    _Atomic uint32_t rings_drained;     /* live: of these, read back from the eventfd */
+    _Atomic uint32_t rings_drained;     /* live: of these, dealt with */
     _Atomic uint32_t sleeps;            /* live */
     _Alignas(64) _Atomic uint64_t heartbeat_ns; /* live: CLOCK_MONOTONIC of its last turn */
     _Atomic uint64_t progress;                  /* live: messages consumed */
@@ -137,13 +137,12 @@ void segment_announce_ready(const struct segment *segment, unsigned self, enum p
  *
  * With both fences sequentially consistent, either the sleeper's recheck sees what was published or
  * the waker sees the flag. The exchange lets one waker through, so there is one write for each
- * sleep and none for a process that is awake. `rings` is raised before the write and the sleeper
- * counts what it reads back, so it calls read(2) only when a write was announced, and a write that
- * comes after the sleep was over is read at the end of the next one. Every SLEEPS_PER_READ-th sleep
- * ends with a read in any case, which takes in the writes that nobody announced (a signal
- * handler's, say) and forgives those that were announced and never came. A waker killed between
- * exchange and write takes its ring with it: whoever reaps a process calls segment_wake_all, and
- * nobody blocks without a coarse time-out.
+ * sleep and none for a process that is awake. `rings` is raised before the write, so the sleeper
+ * calls read(2) only when a write was announced since its last sleep. Writes that come later than
+ * that, or that nobody announced (a signal handler's, say), cut up to SLEEPS_PER_READ sleeps short;
+ * then one ends with a read in any case. A waker killed between exchange and write takes its ring
+ * with it: whoever reaps a process calls segment_wake_all, and nobody blocks without a coarse
+ * time-out. Sleepers need not read the eventfd themselves.
  *
  * segment_wake and segment_wake_all are async-signal-safe. */
 enum { SLEEPS_PER_READ = 16 };
