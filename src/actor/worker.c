@@ -51,13 +51,10 @@ static enum status open_storage(struct worker *worker)
     if (status != STATUS_OK)
         return status;
     uint64_t fill = state_free_space(worker->state) / FILL_SPACE_SHARE;
-    uint64_t covered = state_covered(worker->state);
-    uint64_t released =
-        atomic_load_explicit(&worker->self->released_sequence, memory_order_acquire);
     struct journal_options journal = {
         .map_size = worker->config->journal_size_mib << 20,
         .fill_ahead = fill < FILL_AHEAD_BYTES ? fill : FILL_AHEAD_BYTES,
-        .floor = covered > released ? covered : released,
+        .floor = state_covered(worker->state),
     };
     status = journal_open(&worker->journal, options->journal_path, &journal);
     if (status != STATUS_OK)
@@ -104,24 +101,6 @@ static void close_worker(struct worker *worker)
     state_close(worker->state);
     free(worker->batch.replies);
     free(worker->batch.changes);
-}
-
-static void ring_doorbell(const struct worker *worker, unsigned index)
-{
-    uint64_t one = 1;
-    (void)!write(worker->segment->doorbells[index], &one, sizeof one); /* full: it is awake */
-}
-
-static void announce(struct worker *worker, enum process_state state)
-{
-    struct process_entry *self = worker->self;
-    atomic_store_explicit(&self->state, state, memory_order_release);
-    atomic_store_explicit(&self->ready_generation,
-                          atomic_load_explicit(&self->generation, memory_order_relaxed),
-                          memory_order_release);
-    ring_doorbell(worker, PROCESS_SUPERVISOR);
-    for (unsigned i = 0; i < worker->channel_count; i++)
-        ring_doorbell(worker, worker->channels[i].producer);
 }
 
 static void beat(struct worker *worker)
@@ -226,7 +205,7 @@ static void watch_space(struct worker *worker)
     if (!worker->read_only && space < SPACE_LOW_BYTES) {
         log_warn("read-only", "bytes=%llu", (unsigned long long)space);
         worker->read_only = true;
-        announce(worker, PROCESS_READ_ONLY);
+        segment_announce_ready(worker->segment, worker->index, PROCESS_READ_ONLY);
     }
 }
 
@@ -348,7 +327,8 @@ int worker_run(const struct worker_options *options)
         return exit_code_of(status); /* the process ends; its memory goes with it */
     }
     worker_adopt_requests(worker);
-    announce(worker, worker->read_only ? PROCESS_READ_ONLY : PROCESS_READY);
+    segment_announce_ready(worker->segment, worker->index,
+                           worker->read_only ? PROCESS_READ_ONLY : PROCESS_READY);
     run(worker);
     close_worker(worker);
     free(worker);
