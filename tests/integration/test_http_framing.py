@@ -1,6 +1,6 @@
 """Framing is strict: whatever two readers could understand differently is one answer, Connection:
-close, and nothing after it is read. Every example is sent raw, in front of a genuine charge that must
-not happen."""
+close, and nothing after it is read. Every example is sent raw, in front of a genuine charge that
+must not happen."""
 
 import pytest
 
@@ -110,7 +110,8 @@ OTHERS = {
     "a path in Host": (400, GET + "Host: b/livez\r\n\r\n"),
     "a list in Host": (400, GET + "Host: a, b\r\n\r\n"),
     "a port that is no number": (400, GET + "Host: b:http\r\n\r\n"),
-    "Content-Length twice, equal": (400, post("Content-Length: 12\r\nContent-Length: 12\r\n", BODY)),
+    "Content-Length twice, equal": (
+        400, post("Content-Length: 12\r\nContent-Length: 12\r\n", BODY)),
     "Content-Length twice, different": (
         400, post("Content-Length: 12\r\nContent-Length: 2\r\n", BODY)),
     "Content-Length as a list": (400, post("Content-Length: 12, 12\r\n", BODY)),

@@ -1,4 +1,4 @@
-"""The limits and time-outs of API.md, each at the last value that passes and the first that does not."""
+"""The limits and time-outs of API.md: the last value that passes and the first that does not."""
 
 import contextlib
 import time

@@ -275,8 +275,12 @@ static void test_an_idle_server_uses_no_processor(void **state)
 {
     (void)state;
     struct rusage before, after;
+    toy->sleepless = true;
     toy_start(toy);
     int fd = client_open(toy), half = client_open(toy);
+    client_say(fd, GET);
+    free(client_read_until(fd, "/a|", 1));
+    toy->sleepless = false;
     client_say(half, "GET /later HTTP/1.1\r\n" HOST "\r\n");
     wait_until(toy->held == 1);
     shutdown(half, SHUT_WR); /* readable for ever */
@@ -338,6 +342,35 @@ static void test_stopping_still_takes_a_request_that_has_begun(void **state)
     toy_join(toy);
 }
 
+static int last_moment_fd;
+
+static bool stop_just_after_a_request(void *application)
+{
+    (void)application;
+    if (!toy->stop)
+        return true;
+    if (last_moment_fd >= 0)
+        client_say(last_moment_fd, GET);
+    last_moment_fd = -1;
+    return false;
+}
+
+static void test_stopping_still_takes_a_request_that_has_just_arrived(void **state)
+{
+    (void)state;
+    toy->options.on_tick = stop_just_after_a_request;
+    int fd = last_moment_fd = client_open(toy);
+    toy_start(toy);
+    wait_until(stat_get(&toy->stats.http_connections) == 1);
+    toy->stop = true;
+    char *answer = client_read_all(fd, NULL);
+    assert_non_null(strstr(answer, "/a|"));
+    assert_non_null(strstr(answer, "Connection: close"));
+    free(answer);
+    close(fd);
+    toy_join(toy);
+}
+
 static void test_stopping_gives_up_at_its_deadline(void **state)
 {
     (void)state;
@@ -374,6 +407,7 @@ int main(void)
         engine_test(test_an_idle_server_uses_no_processor),
         ending_test(test_stopping_answers_what_is_under_way_and_closes_the_rest),
         ending_test(test_stopping_still_takes_a_request_that_has_begun),
+        ending_test(test_stopping_still_takes_a_request_that_has_just_arrived),
         ending_test(test_stopping_gives_up_at_its_deadline),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,8 +35,8 @@ struct toy {
     size_t big_size;
     char *big;
     struct exchange *waiting[TOY_WAITING_MAX];
-    unsigned waiting_count; /* the server's thread only */
-    _Atomic unsigned requests, held, abandoned, done, wakes, last_status;
+    unsigned waiting_count, seen; /* the server's thread only */
+    _Atomic unsigned requests, held, abandoned, done, wakes, overslept;
     _Atomic bool stop, release, sleepless;
     _Atomic int result;
 };
@@ -100,13 +100,14 @@ static inline void toy_done(void *application, const struct exchange *exchange, 
 {
     struct toy *toy = application;
     (void)exchange;
+    (void)status;
     toy->done++;
-    toy->last_status = status;
 }
 
 static inline bool toy_turn(void *application)
 {
     struct toy *toy = application;
+    toy->seen = toy->requests;
     if (!toy->release || toy->waiting_count == 0)
         return false;
     while (toy->waiting_count > 0) {
@@ -121,6 +122,7 @@ static inline bool toy_turn(void *application)
 static inline bool toy_sleep(void *application)
 {
     struct toy *toy = application;
+    toy->overslept += toy->seen != toy->requests; /* no turn since the last request */
     return !toy->sleepless;
 }
 
@@ -200,6 +202,8 @@ static inline void toy_join(struct toy *toy)
 {
     assert_int_equal(pthread_join(toy->thread, NULL), 0);
     assert_int_equal(toy->result, 0);
+    assert_int_equal(toy->overslept, 0);
+    assert_int_equal(toy->done + toy->abandoned, toy->requests);
 }
 
 static inline void toy_destroy(struct toy *toy)
