@@ -16,6 +16,7 @@
  * dirty. */
 
 struct overlay_owner;
+struct overlay_group;
 
 /* Most values fit into the row itself, so that a write is at most one allocation. */
 enum { OVERLAY_INLINE_SIZE = 64 };
@@ -25,6 +26,7 @@ struct overlay_row {
     struct row_key key;               /* zero beyond its size: compared by words */
     TAILQ_ENTRY(overlay_row) sibling; /* in the owner, in the order of the first write */
     struct overlay_owner *owner;
+    struct overlay_group *group;
     uint64_t stamp; /* of its last write */
     uint8_t *value; /* `embedded` or on the heap */
     uint32_t size, capacity;
@@ -36,6 +38,16 @@ enum overlay_owner_state {
     OWNER_DIRTY,  /* in the list of the next round */
     OWNER_ROUND,  /* in the current round, not copied yet */
     OWNER_SAVING, /* copied into the slice under way */
+};
+
+RB_HEAD(overlay_tree, overlay_row);
+
+/* The rows whose keys begin with table and id. */
+struct overlay_group {
+    uint8_t table;
+    uint64_t id;
+    struct overlay_tree rows;
+    struct overlay_group *hash_next;
 };
 
 struct overlay_owner {
@@ -51,12 +63,12 @@ struct overlay_owner {
     uint32_t row_count;
 };
 
-RB_HEAD(overlay_tree, overlay_row);
 TAILQ_HEAD(overlay_owner_list, overlay_owner);
 
 struct overlay {
     struct state_reader *reader; /* not owned; may be NULL: rows in memory only */
-    struct overlay_tree rows;
+    struct overlay_group **group_buckets;
+    size_t group_bucket_count, group_count;
     struct overlay_owner **buckets;
     size_t bucket_count, owner_count;
     struct overlay_owner_list dirty; /* FIFO by first_sequence */

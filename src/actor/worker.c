@@ -2,7 +2,6 @@
 #include "clock.h"
 #include "log.h"
 #include "runtime.h"
-#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,9 +11,9 @@
 /* A worker process: open, recover, adopt, then turns until it is told to stop. */
 
 enum {
-    CHECKPOINT_EVENTS = 20000,     /* journal tail that starts a round */
+    CHECKPOINT_EVENTS = 60000,     /* journal tail that starts a round */
     CHECKPOINT_INTERVAL_MS = 2000, /* and the time after which a shorter one does */
-    REPLAY_EVENTS_MAX = 100000,    /* replays in about 200 ms (bench/README.md); beyond: 503 */
+    REPLAY_EVENTS_MAX = 200000,    /* replays in about 200 ms (bench/README.md); beyond: 503 */
     IDLE_POLL_MS = 100,            /* the coarse poll behind the doorbell */
     HOUSEKEEPING_MS = 1000,
     TRIM_IDLE_RECORDS = 1000, /* worth a transaction of its own */
@@ -169,7 +168,7 @@ static void drive_checkpoint(struct worker *worker, struct turns *turns, uint64_
     if (checkpoint_active(worker->checkpoint))
         return;
     if (tail < CHECKPOINT_EVENTS &&
-        worker->overlay.bytes < worker->config->unsaved_limit_mib << 18 &&
+        worker->overlay.bytes < worker->config->unsaved_limit_mib << 19 &&
         now_ms - turns->checkpoint_ms < CHECKPOINT_INTERVAL_MS)
         return;
     turns->checkpoint_ms = now_ms;

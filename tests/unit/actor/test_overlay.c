@@ -142,6 +142,26 @@ static void test_scan_merges_memory_and_saved_rows_both_ways(void **state)
     assert_scan(fixture, prefix, &from, true, -1, "ca");
 }
 
+static void test_scan_of_a_table_goes_through_all_actors_in_order(void **state)
+{
+    struct fixture *fixture = *state;
+    put(fixture, 3, 1, row_of(3, 'x', 1), "f");
+    put(fixture, 3, 1, row_of(3, 0, 0), "e");
+    put(fixture, 1, 2, row_of(1, 0, 0), "a");
+    put(fixture, 1, 2, row_of(1, 'x', 9), "b");
+    save_row(fixture, row_of(2, 0, 0), "c");
+    put(fixture, 2, 3, row_of(2, 'x', 1), "d");
+    struct row_key other = row_key_of('v', 2), last = row_key_of('x', 1);
+    put(fixture, 9, 4, other, "before");
+    put(fixture, 9, 4, last, "after");
+    struct row_key table = {.size = 1, .data = {'w'}};
+    assert_scan(fixture, table, NULL, false, -1, "abcdef");
+    assert_scan(fixture, table, NULL, true, -1, "fedcba");
+    struct row_key from = row_of(2, 'x', 1);
+    assert_scan(fixture, table, &from, false, -1, "def");
+    assert_scan(fixture, table, &from, true, -1, "cba");
+}
+
 static void test_saved_rows_leave_memory_and_later_ones_stay(void **state)
 {
     struct fixture *fixture = *state;
@@ -233,6 +253,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_memory_hides_the_saved_row),
         TEST(test_scan_merges_memory_and_saved_rows_both_ways),
+        TEST(test_scan_of_a_table_goes_through_all_actors_in_order),
         TEST(test_saved_rows_leave_memory_and_later_ones_stay),
         TEST(test_row_written_again_while_it_is_saved_is_not_lost),
         TEST(test_long_values_and_growth_keep_their_bytes),
