@@ -83,19 +83,24 @@ static void release_held(struct connection *connection)
     }
 }
 
-static void answer(struct exchange *exchange, const struct response *response)
+/* `request`: there was one, and the application wants to know how it ended. */
+static void answer(struct exchange *exchange, const struct response *response, bool request)
 {
     struct connection *connection = exchange->connection;
     struct server *server = connection->server;
+    const struct server_options *options = server->options;
     bool in_turn = exchange == connection->first;
     size_t size = http_answer_size(response);
     struct buffer *buffer =
         in_turn ? output_room(connection, size) : buffers_take(&server->buffers, size);
     if (buffer == NULL && size > BUFFER_SMALL_SIZE) {
         /* Too much is waiting for slow readers to start a large answer. */
+        options->on_done(options->application, exchange, 503);
         exchange_fault(exchange, 503, "too many bytes are waiting to be sent");
         return;
     }
+    if (request)
+        options->on_done(options->application, exchange, response->status);
     if (buffer == NULL) {
         connection->broken = true;
         connection_mark(connection);
@@ -117,11 +122,9 @@ static void answer(struct exchange *exchange, const struct response *response)
 
 void exchange_respond(struct exchange *exchange, const struct response *response)
 {
-    const struct server_options *options = exchange->connection->server->options;
     check(!exchange->answered);
     exchange->answered = true;
-    options->on_done(options->application, exchange, response->status);
-    answer(exchange, response);
+    answer(exchange, response, true);
 }
 
 void exchange_fault(struct exchange *exchange, unsigned status, const char *detail)
@@ -139,7 +142,7 @@ void exchange_fault(struct exchange *exchange, unsigned status, const char *deta
     if (status == 503)
         response.headers = (struct text){retry_after, sizeof retry_after - 1};
     exchange->answered = true;
-    answer(exchange, &response);
+    answer(exchange, &response, false);
 }
 
 void exchange_continue(struct connection *connection)

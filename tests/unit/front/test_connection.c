@@ -314,6 +314,22 @@ static void test_a_slow_reader_gets_everything(void **state)
     close(fd);
 }
 
+static void test_an_answer_that_memory_is_not_lent_for_is_a_503(void **state)
+{
+    (void)state;
+    toy->big_size = 100 << 20;
+    toy->big = malloc(toy->big_size);
+    assert_non_null(toy->big);
+    toy_start(toy);
+    int fd = client_open(toy);
+    client_say(fd, "GET /big HTTP/1.1\r\n" HOST "\r\nGET /a HTTP/1.1\r\n" HOST "\r\n");
+    char *answer = client_read_until(fd, "/a|", 1);
+    assert_non_null(strstr(answer, "HTTP/1.1 503 Service Unavailable\r\n"));
+    assert_non_null(strstr(answer, "Retry-After: 1\r\n"));
+    free(answer);
+    close(fd);
+}
+
 static void test_expect_continue(void **state)
 {
     (void)state;
@@ -425,6 +441,7 @@ int main(void)
         engine_test(test_reading_stops_at_16_pipelined_requests),
         engine_test(test_hundreds_of_pipelined_requests_in_one_read_are_all_answered),
         engine_test(test_a_slow_reader_gets_everything),
+        engine_test(test_an_answer_that_memory_is_not_lent_for_is_a_503),
         engine_test(test_expect_continue),
         engine_test(test_continue_waits_for_the_answers_before_it),
         engine_test(test_half_closed_clients_get_their_answers),
