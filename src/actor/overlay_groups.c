@@ -1,0 +1,167 @@
+#include "check.h"
+#include "overlay_internal.h"
+#include <endian.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* As row_key_compare, for keys that are zero beyond their size: the first sixteen bytes (table, id,
+ * tag) decide nearly always, and two loads are cheaper than memcmp on the way down a tree. */
+static int row_order(const struct overlay_row *a, const struct overlay_row *b)
+{
+    for (size_t at = 0; at < 16; at += sizeof(uint64_t)) {
+        uint64_t x, y;
+        memcpy(&x, a->key.data + at, sizeof x);
+        memcpy(&y, b->key.data + at, sizeof y);
+        if (x != y)
+            return be64toh(x) < be64toh(y) ? -1 : 1;
+    }
+    return row_key_compare(&a->key, &b->key);
+}
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wunused-function"
+RB_GENERATE_INTERNAL(overlay_tree, overlay_row, node, row_order, static __attribute__((unused)))
+#pragma GCC diagnostic pop
+
+void overlay_row_set_key(struct overlay_row *row, const struct row_key *key)
+{
+    memset(&row->key, 0, sizeof row->key);
+    row->key.size = key->size;
+    memcpy(row->key.data, key->data, key->size);
+}
+
+static struct overlay_group **group_at(const struct overlay *overlay, uint8_t table, uint64_t id)
+{
+    struct overlay_group **at =
+        &overlay->group_buckets[overlay_hash(table, id) & (overlay->group_bucket_count - 1)];
+    while (*at != NULL && ((*at)->id != id || (*at)->table != table))
+        at = &(*at)->hash_next;
+    return at;
+}
+
+static void grow_groups(struct overlay *overlay)
+{
+    struct overlay_group **old = overlay->group_buckets;
+    size_t old_count = overlay->group_bucket_count;
+    overlay->group_bucket_count = old_count * 2;
+    overlay->group_buckets = calloc(old_count * 2, sizeof(struct overlay_group *));
+    check(overlay->group_buckets != NULL);
+    for (size_t i = 0; i < old_count; i++) {
+        struct overlay_group *group = old[i];
+        while (group != NULL) {
+            struct overlay_group *following = group->hash_next;
+            struct overlay_group **at = group_at(overlay, group->table, group->id);
+            *at = group;
+            group->hash_next = NULL;
+            group = following;
+        }
+    }
+    free(old);
+}
+
+struct overlay_group *overlay_group_make(struct overlay *overlay, const struct row_key *key)
+{
+    uint8_t table = key->data[0];
+    uint64_t id = row_key_u64(key, 1);
+    struct overlay_group **at = group_at(overlay, table, id);
+    if (*at != NULL)
+        return *at;
+    if (overlay->group_count >= overlay->group_bucket_count) {
+        grow_groups(overlay);
+        at = group_at(overlay, table, id);
+    }
+    struct overlay_group *group = overlay_alloc(sizeof *group);
+    *group = (struct overlay_group){.table = table, .id = id};
+    RB_INIT(&group->rows);
+    *at = group;
+    overlay->group_count++;
+    overlay->bytes += sizeof *group;
+    return group;
+}
+
+static void group_free(struct overlay *overlay, struct overlay_group *group)
+{
+    struct overlay_group **at = group_at(overlay, group->table, group->id);
+    *at = group->hash_next;
+    overlay->group_count--;
+    overlay->bytes -= sizeof *group;
+    free(group);
+}
+
+struct overlay_row *overlay_row_find(const struct overlay *overlay, const struct row_key *key)
+{
+    struct overlay_group *group = *group_at(overlay, key->data[0], row_key_u64(key, 1));
+    if (group == NULL)
+        return NULL;
+    struct overlay_row probe;
+    overlay_row_set_key(&probe, key);
+    return RB_FIND(overlay_tree, &group->rows, &probe);
+}
+
+bool overlay_in_group(const struct row_key *key, const struct overlay_group *group)
+{
+    return key->data[0] == group->table && row_key_u64(key, 1) == group->id;
+}
+
+struct overlay_group *overlay_group_find(const struct overlay *overlay, const struct row_key *key)
+{
+    return *group_at(overlay, key->data[0], row_key_u64(key, 1));
+}
+
+struct overlay_row *overlay_group_insert(struct overlay_group *group, struct overlay_row *row)
+{
+    row->group = group;
+    return RB_INSERT(overlay_tree, &group->rows, row);
+}
+
+void overlay_group_remove(struct overlay *overlay, struct overlay_row *row)
+{
+    RB_REMOVE(overlay_tree, &row->group->rows, row);
+    if (RB_EMPTY(&row->group->rows))
+        group_free(overlay, row->group);
+}
+
+struct overlay_row *overlay_row_step(struct overlay_row *row, bool descending)
+{
+    return descending ? RB_PREV(overlay_tree, NULL, row) : RB_NEXT(overlay_tree, NULL, row);
+}
+
+struct overlay_row *overlay_group_seek(struct overlay_group *group, const struct row_key *from,
+                                       bool descending)
+{
+    if (from == NULL)
+        return descending ? RB_MAX(overlay_tree, &group->rows) : RB_MIN(overlay_tree, &group->rows);
+    struct overlay_row probe;
+    overlay_row_set_key(&probe, from);
+    struct overlay_row *row = RB_NFIND(overlay_tree, &group->rows, &probe);
+    if (!descending)
+        return row;
+    return row == NULL ? RB_MAX(overlay_tree, &group->rows)
+                       : RB_PREV(overlay_tree, &group->rows, row);
+}
+
+static void group_fini(struct overlay_group *group)
+{
+    struct overlay_row *row, *next;
+    for (row = RB_MIN(overlay_tree, &group->rows); row != NULL; row = next) {
+        next = RB_NEXT(overlay_tree, &group->rows, row);
+        RB_REMOVE(overlay_tree, &group->rows, row);
+        overlay_value_free(row);
+        free(row);
+    }
+    free(group);
+}
+
+void overlay_groups_fini(struct overlay *overlay)
+{
+    for (size_t i = 0; i < overlay->group_bucket_count; i++) {
+        struct overlay_group *group = overlay->group_buckets[i];
+        while (group != NULL) {
+            struct overlay_group *following = group->hash_next;
+            group_fini(group);
+            group = following;
+        }
+    }
+    free(overlay->group_buckets);
+}

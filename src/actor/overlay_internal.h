@@ -1,0 +1,33 @@
+#ifndef BOXOFFICE_OVERLAY_INTERNAL_H
+#define BOXOFFICE_OVERLAY_INTERNAL_H
+
+#include "overlay.h"
+
+/* For the overlay's own files: overlay.c (owners, writing, checkpoints), overlay_groups.c (where
+ * rows are found), overlay_view.c (reading). */
+
+enum { OVERLAY_BUCKETS_MIN = 1024 };
+
+void *overlay_alloc(size_t size); /* or the process ends */
+uint64_t overlay_hash(uint8_t kind, uint64_t id);
+void overlay_value_free(struct overlay_row *row);
+
+void overlay_row_set_key(struct overlay_row *row, const struct row_key *key);
+struct overlay_row *overlay_row_find(const struct overlay *overlay, const struct row_key *key);
+
+enum { OVERLAY_GROUP_KEY_SIZE = 9 }; /* table and id */
+bool overlay_in_group(const struct row_key *key, const struct overlay_group *group);
+struct overlay_group *overlay_group_find(const struct overlay *overlay, const struct row_key *key);
+struct overlay_group *overlay_group_make(struct overlay *overlay, const struct row_key *key);
+/* The row that has this key already, or NULL after `row` was put in. */
+struct overlay_row *overlay_group_insert(struct overlay_group *group, struct overlay_row *row);
+/* The group goes with its last row. */
+void overlay_group_remove(struct overlay *overlay, struct overlay_row *row);
+/* The first row >= from, or the last row < from when descending; from NULL: the end of the group.
+ */
+struct overlay_row *overlay_group_seek(struct overlay_group *group, const struct row_key *from,
+                                       bool descending);
+struct overlay_row *overlay_row_step(struct overlay_row *row, bool descending);
+void overlay_groups_fini(struct overlay *overlay);
+
+#endif
