@@ -37,6 +37,8 @@ static void a_map_comes_in_pages(void **state)
     assert_int_equal(map->items.count, 6);
     assert_int_equal(map->items.items[0].seat, seat_id(SCHEDULE, 5));
     assert_int_equal(map->next, 0);
+    seat_map(domain, SCHEDULE, 0, SEAT_COUNT - 1);
+    assert_int_equal(map->next, seat_id(SCHEDULE, SEAT_COUNT));
 }
 
 static void a_page_is_never_longer_than_the_list_limit(void **state)
