@@ -295,6 +295,33 @@ static void a_writer_that_is_full_fails_within_its_buffer(void **state)
     assert_false(writer.failed);
 }
 
+static void nothing_is_written_after_what_did_not_fit(void **state)
+{
+    (void)state;
+    uint8_t data[8];
+    struct pack_writer writer;
+    pack_writer_init(&writer, data, sizeof data);
+    pack_u64(&writer, 5);
+    pack_text(&writer, "much too long", 13);
+    size_t used = writer.used;
+    pack_u64(&writer, 6);
+    assert_true(writer.failed);
+    assert_int_equal(writer.used, used);
+}
+
+static void an_empty_text_needs_no_address(void **state)
+{
+    (void)state;
+    uint8_t data[8];
+    struct pack_writer writer;
+    pack_writer_init(&writer, data, sizeof data);
+    pack_text(&writer, NULL, 0);
+    pack_blob(&writer, NULL, 0);
+    assert_false(writer.failed);
+    assert_int_equal(writer.used, 3);
+    assert_memory_equal(data, "\xa0\xc4\x00", 3);
+}
+
 static void a_length_that_no_format_holds_fails(void **state)
 {
     (void)state;
@@ -322,6 +349,8 @@ int main(void)
         cmocka_unit_test(trailing_bytes_are_not_done),
         cmocka_unit_test(what_was_written_is_read_back_and_no_part_of_it_is),
         cmocka_unit_test(a_writer_that_is_full_fails_within_its_buffer),
+        cmocka_unit_test(nothing_is_written_after_what_did_not_fit),
+        cmocka_unit_test(an_empty_text_needs_no_address),
         cmocka_unit_test(a_length_that_no_format_holds_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
