@@ -2,6 +2,7 @@
 #define BOXOFFICE_COMMAND_H
 
 #include "config.h"
+#include "identity.h"
 #include "listener.h"
 
 /* The commands of the program. argv[0] is the first argument after the command's name; the result
@@ -16,5 +17,9 @@ int command_fail(int code, const char *format, ...) __attribute__((format(printf
 /* What config_parse cannot know: checks addresses, files and words, and fills `listen`. 0, or the
  * exit code after a line on stderr. */
 int command_check_options(const struct config *config, struct listen_address *listen);
+
+/* Reads --identity-key's file; IDENTITY_NONE when path is empty. 0, or the exit code after a line
+ * on stderr: EX_NOINPUT when it cannot be read, EX_CONFIG when it is no key. */
+int command_identity_key(const char *path, struct identity_key *key);
 
 #endif

@@ -32,6 +32,52 @@ static bool is_word(const char *text)
     return true;
 }
 
+static bool is_port(const char *text, size_t size)
+{
+    unsigned port = 0;
+    if (size == 0 || size > 5)
+        return false;
+    for (size_t i = 0; i < size; i++) {
+        if (!isdigit((unsigned char)text[i]))
+            return false;
+        port = port * 10 + (unsigned)(text[i] - '0');
+    }
+    return port >= 1 && port <= UINT16_MAX;
+}
+
+/* HOST:PORT; an IPv6 address stands in brackets. */
+static bool is_broker(const char *text, size_t size)
+{
+    const char *colon = memrchr(text, ':', size);
+    if (colon == NULL || !is_port(colon + 1, size - (size_t)(colon + 1 - text)))
+        return false;
+    bool bracketed = *text == '[';
+    size_t host_size = (size_t)(colon - text);
+    if (bracketed) {
+        if (host_size < 4 || colon[-1] != ']')
+            return false;
+        text++;
+        host_size -= 2;
+    }
+    for (size_t i = 0; i < host_size; i++)
+        if (bracketed ? !isxdigit((unsigned char)text[i]) && strchr(":.", text[i]) == NULL
+                      : !isalnum((unsigned char)text[i]) && strchr("._-", text[i]) == NULL)
+            return false;
+    return host_size > 0;
+}
+
+static bool is_broker_list(const char *text)
+{
+    for (;;) {
+        size_t size = strcspn(text, ",");
+        if (!is_broker(text, size))
+            return false;
+        if (text[size] == '\0')
+            return true;
+        text += size + 1;
+    }
+}
+
 static int check_file(const char *option, const char *path)
 {
     if (*path == '\0' || access(path, R_OK) == 0)
@@ -55,6 +101,9 @@ static int check_syntax(const struct config *config, struct listen_address *list
         if (!is_origin(config->cors_origin.items[i]))
             return command_fail(EX_USAGE, "--cors-origin takes http(s)://HOST[:PORT], not '%s'",
                                 config->cors_origin.items[i]);
+    if (*config->kafka != '\0' && !is_broker_list(config->kafka))
+        return command_fail(EX_USAGE, "--kafka takes HOST:PORT[,HOST:PORT...], not '%s'",
+                            config->kafka);
     for (uint32_t i = 0; i < config->kafka_conf.count; i++) {
         const char *equals = strchr(config->kafka_conf.items[i], '=');
         if (equals == NULL || equals == config->kafka_conf.items[i])
@@ -73,12 +122,5 @@ int command_check_options(const struct config *config, struct listen_address *li
         code = check_file("charge-key-file", config->charge_key_file);
     if (code == 0)
         code = check_file("identity-key", config->identity_key);
-    if (code != 0)
-        return code;
-    /* An option that were accepted and had no effect would be taken for protection. */
-    if (*config->identity_key != '\0')
-        return command_fail(EX_CONFIG, "--identity-key: this version cannot verify JWTs");
-    if (*config->kafka != '\0' || config->kafka_conf.count > 0)
-        return command_fail(EX_CONFIG, "--kafka: this version cannot publish to Kafka");
-    return 0;
+    return code;
 }

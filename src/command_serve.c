@@ -23,6 +23,7 @@ enum {
 struct server {
     struct config config;
     struct listen_address address;
+    struct identity_key identity_key;
     struct datadir datadir;
     struct listener listener;
     struct segment segment;
@@ -152,6 +153,14 @@ static int key_hash(const struct server *server, const char *option, const char 
     return EX_OK;
 }
 
+static void fill_identity(struct segment_header *header, struct identity_key *key)
+{
+    header->identity_kind = key->kind;
+    header->identity_key_size = (uint32_t)key->size;
+    memcpy(header->identity_key, key->bytes, sizeof header->identity_key);
+    sodium_memzero(key->bytes, sizeof key->bytes);
+}
+
 static int fill_keys(struct server *server)
 {
     struct segment_header *header = server->segment.header;
@@ -159,6 +168,7 @@ static int fill_keys(struct server *server)
     enum status status = datadir_key(&server->datadir, "ticket.key", header->ticket_key);
     if (status != STATUS_OK)
         return fail_datadir(server, status);
+    fill_identity(header, &server->identity_key);
     int code = key_hash(server, "admin-key-file", config->admin_key_file, header->admin_key_hash);
     if (code == EX_OK && *config->charge_key_file != '\0') {
         code =
@@ -232,7 +242,11 @@ static int supervise(struct server *server)
         .on_ready = on_ready,
         .context = server,
     };
-    log_warn("open-tokens", "reason=\"a queue token is given to whoever names a userId\"");
+    if (*server->config.identity_key == '\0')
+        log_warn("open-tokens", "reason=\"a queue token is given to whoever names a userId\"");
+    if (*server->config.kafka != '\0' || server->config.kafka_conf.count > 0)
+        log_warn("kafka-not-published", "reason=\"events are kept for the retention; "
+                                        "publishing to Kafka is not in this version\"");
     return supervisor_run(&options);
 }
 
@@ -251,6 +265,9 @@ int command_serve(int argc, char **argv)
     log_open("supervisor", level);
     if (heritage_seal() != STATUS_OK || sodium_init() < 0)
         return command_fail(EX_OSERR, "cannot set up the process: %s", strerror(errno));
+    code = command_identity_key(server.config.identity_key, &server.identity_key);
+    if (code != EX_OK)
+        return code;
     raise_descriptor_limit(&server.config);
     code = open_all(&server);
     if (code == EX_OK)

@@ -1,5 +1,6 @@
 #include "auth.h"
 
+#include "identity.h"
 #include "text.h"
 #include <sodium.h>
 #include <string.h>
@@ -72,4 +73,18 @@ enum problem auth_check(const struct segment_header *header, struct ticket_cache
         return PROBLEM_UNAUTHORIZED;
     bool owned = access == ACCESS_OWNER || access == ACCESS_CHARGER;
     return owned && ticket->user != owner ? PROBLEM_NOT_OWNER : PROBLEM_OK;
+}
+
+enum problem auth_identity(const struct segment_header *header, struct text authorization,
+                           uint64_t user, uint64_t now_ms)
+{
+    if (header->identity_kind == IDENTITY_NONE)
+        return PROBLEM_OK;
+    struct identity_key key = {.kind = header->identity_kind, .size = header->identity_key_size};
+    if (key.size > sizeof key.bytes || authorization.data == NULL || !bearer_strip(&authorization))
+        return PROBLEM_UNAUTHORIZED;
+    memcpy(key.bytes, header->identity_key, key.size);
+    bool known = identity_verify(authorization, &key, now_ms, user);
+    sodium_memzero(&key, sizeof key);
+    return known ? PROBLEM_OK : PROBLEM_UNAUTHORIZED;
 }

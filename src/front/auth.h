@@ -22,6 +22,11 @@ enum problem auth_check(const struct segment_header *header, struct ticket_cache
                         enum access access, struct text authorization, uint64_t owner,
                         uint64_t now_ms, struct queue_ticket *ticket);
 
+/* Whether the caller may have a token of `user`: PROBLEM_OK or UNAUTHORIZED. Without an identity
+ * key everybody may; with one, whose JWT says so. */
+enum problem auth_identity(const struct segment_header *header, struct text authorization,
+                           uint64_t user, uint64_t now_ms);
+
 /* The hash under which a key (admin, charge) stands in the segment: BLAKE2b-256 of its text. */
 void auth_key_hash(struct text key, uint8_t hash[SECRET_SIZE]);
 

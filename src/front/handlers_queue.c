@@ -46,6 +46,12 @@ void handle_token_issue(struct application *application, struct exchange *exchan
     if (!input_id(exchange, call, "userId", &request.token_issue.user) ||
         !input_optional_id(exchange, call, "concertId", &concert))
         return;
+    enum problem problem = auth_identity(application->segment->header, call->request->authorization,
+                                         request.token_issue.user, call->now_ms);
+    if (problem != PROBLEM_OK) {
+        answer_problem(exchange, problem, NULL);
+        return;
+    }
     dispatch_ask(&application->dispatch, exchange, REQUEST_TOKEN_ISSUE, &request, token_issued);
 }
 

@@ -22,6 +22,7 @@ enum {
     SLOT_LARGE_COUNT = 64,  /* large slots in a front's pool */
     SEAT_POOL_SLOTS = 4096, /* small slots of a seat worker, towards wallets and queue */
     SECRET_SIZE = 32,
+    IDENTITY_KEY_SIZE = 256, /* the most bytes of an identity key */
 };
 /* Unused bytes at the end: the most that a garbled ring capacity or slot size can lead astray. */
 enum { SEGMENT_GUARD_SIZE = 4 * 1024 * 1024 };
@@ -64,6 +65,13 @@ struct process_entry {
     char obituary[OBITUARY_SIZE];       /* live: last words (check_obituary) */
 };
 
+/* What an identity key verifies. */
+enum identity_kind {
+    IDENTITY_NONE, /* tokens are given to whoever names a user */
+    IDENTITY_HS256,
+    IDENTITY_EDDSA,
+};
+
 struct segment_header {
     uint64_t magic;
     uint32_t version;
@@ -80,6 +88,9 @@ struct segment_header {
     uint8_t admin_key_hash[SECRET_SIZE];  /* crypto_generichash of the key's text */
     uint32_t charge_key_set;              /* 1: charges need the charge key */
     uint8_t charge_key_hash[SECRET_SIZE]; /* likewise, of the charge key */
+    uint32_t identity_kind;               /* enum identity_kind */
+    uint32_t identity_key_size;
+    uint8_t identity_key[IDENTITY_KEY_SIZE]; /* a secret, or a public key */
     struct config config;
     /* offsets from the segment's start */
     uint64_t processes_at, stats_at, http_stats_at, catalogue_at, pools_at[PROCESS_MAX];

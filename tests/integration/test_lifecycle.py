@@ -242,13 +242,28 @@ def test_an_empty_key_is_78(tmp_path, option):
     assert result.returncode == 78, result
 
 
-@pytest.mark.parametrize("option, value", [("--identity-key", "key"), ("--kafka", "127.0.0.1:9"),
-                                           ("--kafka-conf", "linger.ms=5")])
-def test_what_this_version_cannot_do_is_refused_and_not_ignored(tmp_path, option, value):
-    (tmp_path / "key").write_text("0123456789abcdef\n")
-    given = tmp_path / value if value == "key" else value
-    expect_refusal(run("serve", "--data", tmp_path / "data", option, given), 78)
+@pytest.mark.parametrize("brokers", [
+    "broker", "broker:", ":9092", "broker:0", "broker:65536", "broker:9x", "a:1,", ",a:1", "a:1,,b:2",
+    "a:1, b:2", "kafka://a:1", "::1:9092", "[]:1", "[::1]", "a:1 "])
+def test_brokers_that_are_none_are_64(tmp_path, brokers):
+    expect_refusal(run("serve", "--data", tmp_path / "data", "--kafka", brokers), 64, "HOST:PORT")
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("arguments", [
+    ["--kafka", "127.0.0.1:9"], ["--kafka", "a-1.example.org:9092,[::1]:65535"],
+    ["--kafka-conf", "linger.ms=5"]])
+def test_what_is_not_published_to_kafka_is_said_at_the_start(start, arguments):
+    server = start(*arguments)
+    lines = [line for line in server.log().splitlines() if " event=kafka-not-published " in line]
+    assert len(lines) == 1
+    assert ('reason="events are kept for the retention; publishing to Kafka is not in this version"'
+            in lines[0])
+    assert "=5" not in lines[0] and "9092" not in lines[0]
+
+
+def test_without_brokers_nothing_is_said_of_kafka(start):
+    assert "kafka" not in start().log()
 
 
 def test_help_and_version():
