@@ -96,18 +96,14 @@ static bool token_split(struct text token, struct text parts[3])
     return true;
 }
 
-/* No JSON text has a NUL byte, but the library's lexer skips one that follows a number. */
-static json_t *object_parse(const uint8_t *bytes, size_t size)
+/* No JSON text has a NUL byte, but the library's lexer skips one that follows a number. In what is
+ * no object, and in NULL, no member is found. */
+static json_t *json_parse(const uint8_t *bytes, size_t size)
 {
     json_error_t error;
     if (memchr(bytes, '\0', size) != NULL)
         return NULL;
-    json_t *root = json_loadb((const char *)bytes, size, JSON_REJECT_DUPLICATES, &error);
-    if (root != NULL && !json_is_object(root)) {
-        json_decref(root);
-        root = NULL;
-    }
-    return root;
+    return json_loadb((const char *)bytes, size, JSON_REJECT_DUPLICATES, &error);
 }
 
 /* The algorithm is the key's. `crit` names what must be understood, and nothing there is. */
@@ -117,7 +113,7 @@ static bool head_matches(struct text part, enum identity_kind kind)
     size_t size = 0;
     if (!decode(part, bytes, sizeof bytes, &size))
         return false;
-    json_t *head = object_parse(bytes, size);
+    json_t *head = json_parse(bytes, size);
     const char *algorithm = json_string_value(json_object_get(head, "alg"));
     bool matches = algorithm != NULL && json_object_get(head, "crit") == NULL &&
                    strcmp(algorithm, kind == IDENTITY_EDDSA ? "EdDSA" : "HS256") == 0;
@@ -200,8 +196,8 @@ bool identity_verify(struct text token, const struct identity_key *key, uint64_t
     size_t size = 0;
     if (!identity_open(token, key, payload, &size))
         return false;
-    json_t *claims = object_parse(payload, size);
-    bool holds = claims != NULL && claims_hold(claims, now_ms, user);
+    json_t *claims = json_parse(payload, size);
+    bool holds = claims_hold(claims, now_ms, user);
     json_decref(claims);
     return holds;
 }

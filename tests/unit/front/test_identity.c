@@ -266,6 +266,9 @@ static void test_only_the_users_own_number_is_his_subject(void **state)
     char claims[96];
     (void)state;
     assert_true(accepts_claims("{\"sub\":42,\"exp\":1700000001}"));
+    assert_false(identity_verify(
+        text_of(token_of(head_of(&secret_key), "{\"sub\":-42,\"exp\":1700000001}", &secret_key)),
+        &secret_key, NOW_MS, UINT64_MAX - 41));
     assert_false(accepts_claims("{\"exp\":1700000001}"));
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         snprintf(claims, sizeof claims, "{\"sub\":%s,\"exp\":1700000001}", wrong[i]);
@@ -329,7 +332,7 @@ static void test_a_part_has_one_spelling(void **state)
     append(GOOD_CLAIMS, strlen(GOOD_CLAIMS));
     char *last = made + strlen(made) - 1;
     assert_int_not_equal((strlen(made) - head - 1) % 4, 0);
-    char unsigned_token[256];
+    char unsigned_token[sizeof made];
     snprintf(unsigned_token, sizeof unsigned_token, "%s", made);
     sign(&secret_key);
     assert_true(accepts(made, &secret_key));
@@ -340,7 +343,7 @@ static void test_a_part_has_one_spelling(void **state)
     assert_false(accepts(made, &secret_key));
 
     for (const char *padding = "=="; *padding != '\0'; padding++) {
-        snprintf(made, sizeof made, "%s%s", unsigned_token, padding);
+        snprintf(made, sizeof made, "%.200s%s", unsigned_token, padding);
         sign(&secret_key);
         assert_false(accepts(made, &secret_key));
     }
@@ -424,13 +427,16 @@ static void test_a_key_of_another_kind_is_not_taken_for_a_secret(void **state)
         "a remark\n" PEM_BEGIN PEM_BODY "\n" PEM_END,
         /* X25519, P-256, and a point that is none */
         PEM_BEGIN "MCowBQYDK2VuAyEAGu0PiHdflKJ37kdwlhMpcmBdRETUHkj6hryconiUHhY=\n" PEM_END,
-        PEM_BEGIN "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE07OoiuU50YI95Oxz4m4TJxf3C20R\n"
-                  "ipYf25ZUwSYusPibhAl2+6zqP9X+WHYFE6iz/jEdUVvvClw/6Cg7xXSuYQ==\n" PEM_END,
+        (PEM_BEGIN "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE07OoiuU50YI95Oxz4m4TJxf3C20R\n"
+                   "ipYf25ZUwSYusPibhAl2+6zqP9X+WHYFE6iz/jEdUVvvClw/6Cg7xXSuYQ==\n" PEM_END),
+        PEM_BEGIN "MCowBQYDK2VuAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n" PEM_END,
+        PEM_BEGIN "MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURoA\n" PEM_END,
+        "-----BEGIN SECRET KEY-----\n" PEM_BODY "\n" PEM_END,
         PEM_BEGIN "MCowBQYDK2VwAyEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n" PEM_END,
         "-----BEGIN PRIVATE KEY-----\n" PEM_BODY "\n-----END PRIVATE KEY-----\n",
         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINdamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea",
-        "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_"
-        "7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}",
+        ("{\"kty\":\"OKP\",\"crv\":\"Ed25519\","
+         "\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}"),
     };
     struct identity_key key;
     (void)state;
