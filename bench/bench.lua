@@ -3,8 +3,8 @@
 --   wrk … -s bench.lua URL -- CALL [TOKENS]
 --
 -- CALL: static (the URL as it is), charge, balance or check. TOKENS: lines "user token", made by
--- ticket_tool. Requests are put together once, in init; request() only draws one of them. A charge's
--- amount is drawn for every request, with six digits, so that its length is known beforehand.
+-- ticket_tool. Requests are put together once, in init; request() only draws one of them. The
+-- amount of a charge is drawn for every request, with six digits, so that the length is known.
 
 local draw = math.random
 

@@ -1,5 +1,5 @@
-// The confirm storm: every VU confirms random reservations, again and again. A repeat of a confirmed
-// one is answered the same and costs nothing.
+// The confirm storm: every VU confirms random reservations, again and again. A repeat of a
+// confirmed one is answered the same and costs nothing.
 //
 //   boxoffice serve --demo --demo-holds 10000 --open-confirm
 //   k6 run k6s/stressTest.js          [-e BASE_URL=… -e VUS=50 -e DURATION=5m -e IDS=10000]

@@ -1,7 +1,7 @@
 """Load by clients that never retry, while workers are killed with SIGKILL.
 
-Every client keeps the history of what it was told, and is compared with the server's books afterwards.
-All choices come from one seed, which is printed: BOXOFFICE_SEED repeats them (the interleaving with
+Every client keeps the history of what it was told, which is compared with the server's books
+afterwards. All choices come from one seed, which is printed: BOXOFFICE_SEED repeats them (the interleaving with
 the kills is the machine's). BOXOFFICE_KILLS sets the number of kills.
 """
 
@@ -68,8 +68,8 @@ class Connection:
 
 
 class Storm:
-    """Clients at full speed and, in between, kills: the next one only when the last victim's successor
-    is ready and has been under load."""
+    """Clients at full speed and, in between, kills: the next one only when the last victim's
+    successor is ready and has been under load."""
 
     def __init__(self, server, seed):
         self.server = server

@@ -1,5 +1,5 @@
-"""kill -9 of the seat worker, the wallet worker and both in turn, in the middle of sales: no request
-fails, no seat is sold twice, nobody pays twice."""
+"""kill -9 of the seat worker, the wallet worker and both in turn, in the middle of sales: no
+request fails, no seat is sold twice, nobody pays twice."""
 
 import asyncio
 import json
@@ -117,7 +117,7 @@ class Client:
         await self.release(connection, reservation_id)
 
     async def contend(self, connection):
-        """A seat that all clients want: some get it and let it go, the others are told whose it is."""
+        """A seat that all clients want: some get it and let it go, the others are refused."""
         schedule_id, seat = self.random.choice(self.sales.contended)
         status, body = await self.hold(connection, schedule_id, seat)
         if status == 409:

@@ -89,7 +89,7 @@ def expect_problem(answer, status, code):
 
 
 class Client:
-    """A keep-alive connection. A request that finds it closed by the last answer opens a new one."""
+    """A keep-alive connection. After an answer that closed it, the next request opens a new one."""
 
     def __init__(self, port, timeout_s=ANSWER_TIMEOUT_S):
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)

@@ -23,8 +23,8 @@ def small_disk(tmp_path):
         pytest.skip("mounting a tmpfs needs root")
     path = tmp_path / "disk"
     path.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE_MIB}m", "tmpfs", str(path)],
-                             capture_output=True, text=True)
+    command = ["mount", "-t", "tmpfs", "-o", f"size={SIZE_MIB}m", "tmpfs", str(path)]
+    mounted = subprocess.run(command, capture_output=True, text=True)
     if mounted.returncode != 0:
         if os.environ.get("CI"):
             pytest.fail(f"no tmpfs: {mounted.stderr}")

@@ -112,8 +112,8 @@ def test_50_buyers_of_one_seat_find_one_winner(server, free_seat):
     wires = [server.wire() for _ in users]
     body = f'{{"scheduleId":{schedule_id},"seatIds":[{seat["seatId"]}]}}'
     for user, wire in zip(users, wires):
-        wire.send(f"POST /api/v1/reservations HTTP/1.1\r\nHost: b\r\nAuthorization: {user.token}\r\n"
-                  f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}")
+        wire.send("POST /api/v1/reservations HTTP/1.1\r\nHost: b\r\n"
+                  f"Authorization: {user.token}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}")
     statuses = [wire.answer().status for wire in wires]
     for wire in wires:
         wire.close()
@@ -142,13 +142,14 @@ def test_confirms_at_once_share_one_payment(server, user, free_seat):
 def test_the_scripts_calls_sell_a_seat(server, client):
     user_id = server.new_user_id()
     token = client.post("/queue/token", {"userId": user_id}).data["queueToken"]
-    assert client.request("POST", "/queue/token/check", b"", token=token).data["status"] == "SUCCESS"
+    checked = client.request("POST", "/queue/token/check", b"", token=token)
+    assert checked.data["status"] == "SUCCESS"
     schedules = client.get("/concerts/schedule").data
     assert 0 < len(schedules) <= 100
     first = schedules[0]
     assert {"scheduleId", "concertId", "concertTitle", "openDate", "startTime", "endTime",
             "seatCount", "availableSeats", "seatStatus", "seatId"} <= set(first)
-    for path in (f"/concerts/seat?={first['seatId']}", query("/concerts/seat", seatId=first["seatId"])):
+    for path in (f"/concerts/seat?={first['seatId']}", f"/concerts/seat?seatId={first['seatId']}"):
         seats = client.get(path, token=token).data
         assert [seat["seatId"] for seat in seats] == [first["seatId"]]
         assert seats[0]["seatStatus"] == "AVAILABLE"

@@ -107,7 +107,8 @@ def test_another_method_on_a_known_path_is_405_with_allow(client, user):
             ("GET", "/reservations/confirm", {"POST"})):
         answer = client.request(method, path)
         expect_problem(answer, 405, "method-not-allowed")
-        assert {m.strip() for m in answer.headers["Allow"].split(",")} - {"OPTIONS"} == allowed, path
+        named = {word.strip() for word in answer.headers["Allow"].split(",")}
+        assert named - {"OPTIONS"} == allowed, path
 
 
 def test_every_answer_has_the_date(client):
@@ -183,7 +184,8 @@ def test_a_configured_origin_may_read_and_write(start):
     expect_problem(refused, 401, "unauthorized")
     assert refused.headers["Access-Control-Allow-Origin"] == ORIGIN
 
-    for stranger in ("https://evil.example", "null", ORIGIN + ".evil.example", "http://shop.example"):
+    for stranger in ("https://evil.example", "null", ORIGIN + ".evil.example",
+                     "http://shop.example"):
         answer = user.get(user.points, headers={"Origin": stranger})
         assert answer.headers["Access-Control-Allow-Origin"] is None, stranger
         assert preflight(user.client, stranger).headers["Access-Control-Allow-Origin"] is None

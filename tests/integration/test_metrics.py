@@ -65,7 +65,7 @@ def test_the_workers_figures_follow_a_charge(server, user):
     assert grown("boxoffice_messages_total") >= 10
     assert grown("boxoffice_events_total") >= 10
     assert grown("boxoffice_commits_total") >= 1
-    wait_until(lambda: grown("boxoffice_journal_last_sequence") >= 10, "the journal's gauge follows")
+    wait_until(lambda: grown("boxoffice_journal_last_sequence") >= 10, "the gauge follows")
 
 
 def test_what_an_operator_needs_is_there(server):

@@ -26,7 +26,8 @@ def test_a_charge_answers_with_the_new_balance(user):
     first = user.charge(700)
     assert first.status == 201
     assert set(first.data) == {"transactionId", "userId", "amount", "balance"}
-    assert (first.data["userId"], first.data["amount"], first.data["balance"]) == (user.id, 700, 700)
+    assert first.data["userId"] == user.id
+    assert (first.data["amount"], first.data["balance"]) == (700, 700)
     second = user.charge(300)
     assert second.data["balance"] == 1000
     assert second.data["transactionId"] > first.data["transactionId"]
