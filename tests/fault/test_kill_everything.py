@@ -2,7 +2,6 @@
 was not is there once or not at all, and a retry under the same key says which."""
 
 import asyncio
-import json
 import random
 
 from storm import Connection, Wallet, as_tuples, choose_seed, compare, kill_count
