@@ -69,6 +69,7 @@ struct overlay {
     struct state_reader *reader; /* not owned; may be NULL: rows in memory only */
     struct overlay_group **group_buckets;
     size_t group_bucket_count, group_count;
+    struct overlay_group **sorted; /* all groups in key order, for scans; NULL: out of date */
     struct overlay_owner **buckets;
     size_t bucket_count, owner_count;
     struct overlay_owner_list dirty; /* FIFO by first_sequence */

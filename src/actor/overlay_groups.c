@@ -60,6 +60,12 @@ static void grow_groups(struct overlay *overlay)
     free(old);
 }
 
+static void forget_order(struct overlay *overlay)
+{
+    free(overlay->sorted);
+    overlay->sorted = NULL;
+}
+
 struct overlay_group *overlay_group_make(struct overlay *overlay, const struct row_key *key)
 {
     uint8_t table = key->data[0];
@@ -75,6 +81,7 @@ struct overlay_group *overlay_group_make(struct overlay *overlay, const struct r
     *group = (struct overlay_group){.table = table, .id = id};
     RB_INIT(&group->rows);
     *at = group;
+    forget_order(overlay);
     overlay->group_count++;
     overlay->bytes += sizeof *group;
     return group;
@@ -84,6 +91,7 @@ static void group_free(struct overlay *overlay, struct overlay_group *group)
 {
     struct overlay_group **at = group_at(overlay, group->table, group->id);
     *at = group->hash_next;
+    forget_order(overlay);
     overlay->group_count--;
     overlay->bytes -= sizeof *group;
     free(group);
@@ -164,4 +172,5 @@ void overlay_groups_fini(struct overlay *overlay)
         }
     }
     free(overlay->group_buckets);
+    free(overlay->sorted);
 }

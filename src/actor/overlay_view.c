@@ -36,12 +36,13 @@ static struct row_key prefix_end(const struct row_key *prefix)
     return end;
 }
 
-/* A walk over the rows in memory, in key order: the groups that a prefix can meet, and the row
- * where it stands. A prefix with an id meets one group. A shorter one (a whole table, at a start or
- * in an audit) meets many, so they are sorted first. */
+/* A walk over the rows in memory, in key order. A prefix with an id meets one group. A shorter one
+ * (a whole table, at a start or in an audit, which scans piece by piece) meets many: their order is
+ * kept until a group comes or goes. */
 struct walk {
     struct overlay_group *one, **groups;
-    size_t count, at;
+    size_t count,
+        at; /* groups not looked at yet: `at` up to count, or below `at` when descending */
     bool descending;
     struct overlay_row *row;
 };
@@ -55,29 +56,42 @@ static int by_table_and_id(const void *a, const void *b)
     return (x->id > y->id) - (x->id < y->id);
 }
 
-static void walk_groups(struct walk *walk, struct overlay *overlay, const struct row_key *prefix)
+static void sort_groups(struct overlay *overlay)
 {
-    if (prefix->size >= OVERLAY_GROUP_KEY_SIZE) {
-        walk->one = overlay_group_find(overlay, prefix);
-        walk->groups = &walk->one;
-        walk->count = walk->one != NULL;
+    if (overlay->sorted != NULL)
         return;
-    }
-    walk->groups = overlay_alloc((overlay->group_count + 1) * sizeof(struct overlay_group *));
+    size_t count = 0;
+    overlay->sorted = overlay_alloc((overlay->group_count + 1) * sizeof(struct overlay_group *));
     for (size_t i = 0; i < overlay->group_bucket_count; i++)
         for (struct overlay_group *group = overlay->group_buckets[i]; group != NULL;
              group = group->hash_next)
-            if (has_prefix(&overlay_group_seek(group, NULL, false)->key, prefix))
-                walk->groups[walk->count++] = group;
-    qsort(walk->groups, walk->count, sizeof(struct overlay_group *), by_table_and_id);
+            overlay->sorted[count++] = group;
+    qsort(overlay->sorted, count, sizeof(struct overlay_group *), by_table_and_id);
+}
+
+/* The first group at or above the one that `start` is in. */
+static size_t lower_bound(const struct overlay *overlay, const struct row_key *start)
+{
+    struct row_key padded = {.size = OVERLAY_GROUP_KEY_SIZE};
+    memcpy(padded.data, start->data, start->size < padded.size ? start->size : padded.size);
+    struct overlay_group wanted = {.table = padded.data[0], .id = row_key_u64(&padded, 1)};
+    const struct overlay_group *key = &wanted;
+    size_t low = 0, high = overlay->group_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (by_table_and_id(&overlay->sorted[middle], &key) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
 }
 
 static void walk_settle(struct walk *walk, const struct row_key *from)
 {
-    while (walk->row == NULL && walk->at < walk->count) {
-        size_t at = walk->descending ? walk->count - 1 - walk->at : walk->at;
+    while (walk->row == NULL && (walk->descending ? walk->at > 0 : walk->at < walk->count)) {
+        size_t at = walk->descending ? --walk->at : walk->at++;
         walk->row = overlay_group_seek(walk->groups[at], from, walk->descending);
-        walk->at++;
     }
 }
 
@@ -91,14 +105,20 @@ static void walk_begin(struct walk *walk, struct overlay *overlay, const struct 
                        const struct row_key *start, bool descending)
 {
     *walk = (struct walk){.descending = descending};
-    walk_groups(walk, overlay, prefix);
+    if (prefix->size >= OVERLAY_GROUP_KEY_SIZE) {
+        walk->one = overlay_group_find(overlay, prefix);
+        walk->groups = &walk->one;
+        walk->count = walk->one != NULL;
+        walk->at = descending ? walk->count : 0;
+    } else {
+        sort_groups(overlay);
+        walk->groups = overlay->sorted;
+        walk->count = overlay->group_count;
+        walk->at = start->size == 0 ? 0 : lower_bound(overlay, start);
+        if (descending) /* the group of `start` may have rows below it */
+            walk->at = start->size == 0 || walk->at == walk->count ? walk->count : walk->at + 1;
+    }
     walk_settle(walk, start->size == 0 ? NULL : start);
-}
-
-static void walk_end(struct walk *walk)
-{
-    if (walk->groups != &walk->one)
-        free(walk->groups);
 }
 
 /* Walks memory and environment side by side; a row in memory hides the saved one of the same key.
@@ -140,7 +160,6 @@ static void view_scan(void *context, const struct row_key *prefix, const struct 
         if (order <= 0)
             walk_next(&walk);
     }
-    walk_end(&walk);
     if (cursor != NULL)
         state_cursor_close(cursor);
 }

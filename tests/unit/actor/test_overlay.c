@@ -160,6 +160,14 @@ static void test_scan_of_a_table_goes_through_all_actors_in_order(void **state)
     struct row_key from = row_of(2, 'x', 1);
     assert_scan(fixture, table, &from, false, -1, "def");
     assert_scan(fixture, table, &from, true, -1, "cba");
+    from = row_of(3, 'x', 1);
+    assert_scan(fixture, table, &from, true, -1, "edcba");
+    from = row_of(4, 0, 0);
+    assert_scan(fixture, table, &from, false, -1, "");
+    assert_scan(fixture, table, &from, true, -1, "fedcba");
+    put(fixture, 4, 5, from, "g"); /* the order of actors is made anew */
+    assert_scan(fixture, table, &from, false, -1, "g");
+    assert_scan(fixture, table, NULL, true, -1, "gfedcba");
 }
 
 static void test_saved_rows_leave_memory_and_later_ones_stay(void **state)
