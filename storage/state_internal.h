@@ -16,6 +16,7 @@ struct state {
     struct lmdb_env lmdb;
     _Atomic uint64_t covered; /* set by the writer, read by any thread */
     MDB_txn *txn;             /* the writer's */
+    MDB_cursor *writer;       /* of txn; NULL: not open */
     enum status result;
 };
 
