@@ -46,7 +46,8 @@ enum status lmdb_write_status(int error)
 }
 
 /* Default flags as far as durability goes. Read-ahead is for audits, which read in key order; a
- * worker reads single pages anywhere, and pages read around each one take room from those in use. */
+ * worker reads single pages anywhere, and pages read around each one take room from those in use.
+ */
 static enum status env_open(MDB_env **env, const char *directory, uint64_t map_size, unsigned flags)
 {
     unsigned reading = flags & MDB_RDONLY ? 0 : MDB_NORDAHEAD;
