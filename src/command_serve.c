@@ -1,5 +1,6 @@
 #include "check.h"
 #include "command.h"
+#include "crash_point.h"
 #include "datadir.h"
 #include "journal.h"
 #include "log.h"
@@ -263,6 +264,7 @@ int command_serve(int argc, char **argv)
     enum log_level level = LOG_LEVEL_INFO;
     log_level_parse(server.config.log_level, &level);
     log_open("supervisor", level);
+    crash_point_open("supervisor");
     if (heritage_seal() != STATUS_OK || sodium_init() < 0)
         return command_fail(EX_OSERR, "cannot set up the process: %s", strerror(errno));
     code = command_identity_key(server.config.identity_key, &server.identity_key);

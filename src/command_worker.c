@@ -1,4 +1,5 @@
 #include "command.h"
+#include "crash_point.h"
 #include "datadir.h"
 #include "front.h"
 #include "heritage.h"
@@ -66,6 +67,7 @@ int command_worker(int argc, char **argv)
     enum status status = heritage_receive(&heritage, argv[0], argv[1]);
     switch (status) {
     case STATUS_OK:
+        crash_point_open(argv[0]);
         return run(&heritage);
     case STATUS_STALE: /* nobody is left who would want to know */
         return EX_TEMPFAIL;

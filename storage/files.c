@@ -1,4 +1,5 @@
 #include "files.h"
+#include "crash_point.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -127,8 +128,10 @@ enum status file_replace(const char *path, const void *data, size_t size)
         status = file_status(errno);
     if (close(fd) != 0 && status == STATUS_OK)
         status = file_status(errno);
+    CRASH_POINT(FILE_WRITTEN);
     if (status == STATUS_OK && rename(beside, path) != 0)
         status = file_status(errno);
+    CRASH_POINT(FILE_RENAMED);
     if (status != STATUS_OK) {
         unlink(beside);
         return status;

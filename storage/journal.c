@@ -1,6 +1,7 @@
 #include "journal_internal.h"
 #include "bytes.h"
 #include "check.h"
+#include "crash_point.h"
 #include "records.h"
 #include <stdlib.h>
 
@@ -174,6 +175,7 @@ enum status journal_trim(struct journal *journal, uint64_t below)
         return journal->result = lmdb_status(error);
     journal->result = trim(journal, cursor, below);
     mdb_cursor_close(cursor);
+    CRASH_POINT(JOURNAL_TRIMMED);
     return journal->result;
 }
 

@@ -1,4 +1,5 @@
 #include "journal_fill.h"
+#include "crash_point.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
@@ -43,6 +44,7 @@ void journal_fill_step(struct journal_fill *fill, int fd, uint64_t used_end)
         }
     }
     fill->end = at;
+    CRASH_POINT(JOURNAL_FILLED);
     /* Starts the writing now, so that the next commit's fdatasync finds less to wait for. */
     if (at > from)
         sync_file_range(fd, (off_t)from, (off_t)(at - from), SYNC_FILE_RANGE_WRITE);

@@ -1,4 +1,5 @@
 #include "lmdb_env.h"
+#include "crash_point.h"
 #include "files.h"
 #include <errno.h>
 #include <stdio.h>
@@ -105,8 +106,10 @@ static enum status env_make(const char *directory, uint64_t map_size)
         mdb_env_close(env);
     if (status == STATUS_OK)
         status = directory_sync(beside);
+    CRASH_POINT(ENV_WRITTEN);
     if (status == STATUS_OK && rename(beside, directory) != 0)
         status = file_status(errno);
+    CRASH_POINT(ENV_RENAMED);
     return status == STATUS_OK ? directory_sync_parent(directory) : status;
 }
 

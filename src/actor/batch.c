@@ -1,5 +1,6 @@
 #include "check.h"
 #include "clock.h"
+#include "crash_point.h"
 #include "log.h"
 #include "runtime.h"
 #include <stdlib.h>
@@ -68,6 +69,14 @@ void batch_note_obligation(struct worker *worker, uint8_t actor_kind, uint64_t a
         (struct obligation_change){actor_kind, opened, actor, number};
 }
 
+void batch_note_event(struct worker *worker, uint16_t kind)
+{
+    struct batch *batch = &worker->batch;
+    batch->events++;
+    batch->has_events = true;
+    batch->event_kinds |= UINT64_C(1) << (kind & 63);
+}
+
 static void publish_replies(struct worker *worker)
 {
     struct batch *batch = &worker->batch;
@@ -77,6 +86,7 @@ static void publish_replies(struct worker *worker)
     }
     for (unsigned i = 0; i < worker->channel_count; i++) {
         channel_consumed(&worker->channels[i]);
+        CRASH_POINT(TAIL_MOVED);
         channel_flush_completions(&worker->channels[i]);
     }
 }
@@ -130,6 +140,7 @@ static void commit(struct worker *worker)
 {
     if (trim_pending(worker) > 0)
         (void)journal_trim(worker->journal, trim_below(worker)); /* sticky: the commit reports it */
+    CRASH_POINT(BATCH_DECIDED);
     struct journal_trailer trailer = {0};
     fill_trailer(worker, &trailer);
     uint64_t began_ns = clock_monotonic_ns();
@@ -180,6 +191,7 @@ void batch_trim(struct worker *worker, uint64_t records_min)
     if (trim_pending(worker) < records_min || journal_begin_trim(worker->journal) != STATUS_OK)
         return;
     commit(worker);
+    CRASH_POINT(TRIM_COMMITTED);
     worker->batch.in_transaction = false;
 }
 
@@ -190,8 +202,11 @@ void batch_end(struct worker *worker)
         commit(worker);
     else
         batch_drop(worker);
+    CRASH_POINT_OF_EACH(EVENT_COMMITTED, batch->event_kinds);
     publish_snapshots(worker);
+    CRASH_POINT(BATCH_SHOWN);
     publish_replies(worker);
+    CRASH_POINT_OF_EACH(EVENT_PUBLISHED, batch->event_kinds);
     carry_out_obligations(worker);
     stat_add(&worker->stats->messages_total, batch->requests);
     atomic_store_explicit(&worker->self->progress,
@@ -200,6 +215,7 @@ void batch_end(struct worker *worker)
                           memory_order_relaxed);
     batch->in_transaction = batch->has_events = false;
     batch->requests = batch->events = 0;
+    batch->event_kinds = 0;
     batch->reply_count = batch->touched_count = batch->change_count = 0;
     cache_trim(&worker->cache);
 }

@@ -1,5 +1,6 @@
 #include "checkpoint.h"
 #include "check.h"
+#include "crash_point.h"
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -83,7 +84,10 @@ static enum status write_slice(struct checkpoint *checkpoint)
         else
             state_put(checkpoint->state, &row->key, slice->bytes + row->offset, row->size);
     }
-    return state_commit(checkpoint->state, slice->covered);
+    CRASH_POINT(CHECKPOINT_WRITTEN);
+    status = state_commit(checkpoint->state, slice->covered);
+    CRASH_POINT(CHECKPOINT_SAVED);
+    return status;
 }
 
 static void *thread_main(void *context)
@@ -192,6 +196,7 @@ void checkpoint_begin(struct checkpoint *checkpoint)
     checkpoint->next_entry = checkpoint->slice_first = 0;
     checkpoint->active = true;
     give(checkpoint, WORK_SORT);
+    CRASH_POINT(CHECKPOINT_BEGUN);
 }
 
 static void slice_add(struct slice *slice, const struct overlay_row *row)
@@ -233,6 +238,7 @@ static void slice_begin(struct checkpoint *checkpoint, uint64_t last_sequence)
                          ? overlay_covered(checkpoint->overlay, last_sequence)
                          : 0;
     give(checkpoint, WORK_WRITE);
+    CRASH_POINT(CHECKPOINT_COPIED);
 }
 
 static void slice_end(struct checkpoint *checkpoint)
@@ -245,6 +251,7 @@ static void slice_end(struct checkpoint *checkpoint)
         checkpoint->covered = slice->covered;
         checkpoint->rounds++;
         checkpoint->active = false;
+        CRASH_POINT(CHECKPOINT_ENDED);
     }
 }
 

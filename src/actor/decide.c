@@ -1,5 +1,6 @@
 #include "check.h"
 #include "clock.h"
+#include "crash_point.h"
 #include "runtime.h"
 #include <string.h>
 
@@ -118,8 +119,8 @@ static void journal_and_apply(struct worker *worker, struct actor *actor,
                               event->at_ms, event->kind,      &worker->event};
     worker_apply(worker, actor, &view);
     batch_touch(worker, actor);
-    worker->batch.events++;
-    worker->batch.has_events = true;
+    batch_note_event(worker, event->kind);
+    CRASH_POINT_OF(EVENT_APPLIED, event->kind);
 }
 
 void worker_seed_event(struct worker *worker, const struct seed_event *seed)
@@ -233,17 +234,20 @@ static void decide_decoded(struct worker *worker, struct channel_consumer *chann
         if (channel_defer(slot, request_id, decision->wait_key, decision->wait_attempt) &&
             !waiter_add(worker, channel, slot, request_id, decision->wait_key))
             refuse(worker, channel, slot, request_id, OUTCOME_OVERLOADED);
+        CRASH_POINT_OF(REQUEST_DEFERRED, info->kind);
         return;
     }
     check(decision->replied);
     batch_reply(worker, channel, slot, request_id, decision->outcome, decision->reply_kind,
                 decision->reply);
+    CRASH_POINT_OF(REQUEST_DECIDED, info->kind);
 }
 
 void worker_decide_request(struct worker *worker, struct channel_consumer *channel,
                            struct slot *slot, uint64_t request_id, uint64_t resumed_attempt)
 {
     mark_deciding(worker, channel, request_id);
+    CRASH_POINT_OF(REQUEST_TAKEN, slot->actor);
     worker->batch.requests++;
     const struct request_info *info = request_info(slot->kind);
     size_t size = slot->request_size;
@@ -305,6 +309,7 @@ void worker_decide_timer(struct worker *worker, uint8_t kind_number, uint64_t id
     decision_begin(worker, 0);
     kind->decide(&worker->decision, actor->object, &message);
     apply_events(worker, actor);
+    CRASH_POINT(TIMER_DECIDED);
     if (worker->decision.answers_waiters)
         waiters_take(worker, worker->decision.wait_key, answer_waiter);
 }

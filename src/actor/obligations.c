@@ -1,5 +1,6 @@
 #include "obligations.h"
 #include "check.h"
+#include "crash_point.h"
 #include "pack.h"
 #include <stdlib.h>
 #include <string.h>
@@ -187,6 +188,7 @@ static bool submit(struct obligations *obligations, struct obligation *obligatio
     struct slot *slot = slot_pool_claim(&obligations->pool, false);
     if (slot == NULL)
         return false;
+    CRASH_POINT_OF(OBLIGATION_CLAIMED, obligation->request_kind);
     slot->kind = obligation->request_kind;
     slot->actor = obligation->key;
     slot->deadline_ms = DEADLINE_NEVER_MS;
@@ -196,6 +198,7 @@ static bool submit(struct obligations *obligations, struct obligation *obligatio
         slot_pool_release(&obligations->pool, slot);
         return false;
     }
+    CRASH_POINT_OF(OBLIGATION_SENT, obligation->request_kind);
     obligation->slot = slot_pool_number(&obligations->pool, slot);
     obligations->by_slot[obligation->slot] = obligation;
     obligation->sent = true;

@@ -1,5 +1,6 @@
 #include "check.h"
 #include "clock.h"
+#include "crash_point.h"
 #include "log.h"
 #include "runtime.h"
 #include <string.h>
@@ -78,10 +79,12 @@ enum status worker_recover(struct worker *worker)
     enum status status = worker_replay(worker, &events);
     if (status != STATUS_OK)
         return status;
+    CRASH_POINT(RECOVERY_REPLAYED);
     scan_table(worker, 't', load_timer);
     scan_table(worker, 'o', load_obligation);
     if (worker->behaviour->start != NULL)
         worker->behaviour->start(&worker->rows, worker->options->publish_context);
+    CRASH_POINT(RECOVERY_LOADED);
     uint64_t took_ms = (clock_monotonic_ns() - began_ns) / 1000000;
     stat_set(&worker->stats->recovery_events, events);
     stat_set(&worker->stats->recovery_ms, took_ms);
@@ -133,6 +136,7 @@ enum status worker_seed(struct worker *worker)
         if (worker->batch.events < BATCH_REQUESTS_MAX)
             continue;
         batch_end(worker);
+        CRASH_POINT(SEEDED);
         checkpoint_begin(worker->checkpoint);
         if (worker->overlay.bytes > worker->config->unsaved_limit_mib << 20)
             checkpoint_wait(worker->checkpoint);
@@ -152,6 +156,7 @@ static void publish_decided(void *context, struct channel_consumer *channel, str
 {
     (void)context;
     channel_publish(channel, slot, request_id);
+    CRASH_POINT(ADOPTED_DECIDED);
 }
 
 static void resume_deferred(void *context, struct channel_consumer *channel, struct slot *slot,
@@ -159,6 +164,7 @@ static void resume_deferred(void *context, struct channel_consumer *channel, str
 {
     struct worker *worker = context;
     worker_decide_request(worker, channel, slot, request_id, slot->wait_attempt);
+    CRASH_POINT(ADOPTED_DEFERRED);
     if (worker->batch.requests >= BATCH_REQUESTS_MAX)
         batch_end(worker);
 }
@@ -178,4 +184,5 @@ void worker_adopt_requests(struct worker *worker)
     for (unsigned i = 0; i < worker->channel_count; i++)
         channel_recover_deferred(&worker->channels[i], resume_deferred, worker);
     batch_end(worker);
+    CRASH_POINT(ADOPTED);
 }

@@ -46,6 +46,7 @@ struct batch {
     bool in_transaction;
     bool has_events;
     unsigned requests, events;
+    uint64_t event_kinds;                 /* a bit for each, for crash points */
     unsigned reply_count, reply_capacity; /* at most one for each request and each waiter */
     struct pending_reply *replies;
     unsigned touched_count;
@@ -115,6 +116,8 @@ void batch_reply(struct worker *worker, struct channel_consumer *channel, struct
                  uint64_t request_id, enum outcome outcome, uint16_t reply_kind,
                  const union reply *reply);
 void batch_touch(struct worker *worker, struct actor *actor);
+/* An event of that kind is in the transaction. */
+void batch_note_event(struct worker *worker, uint16_t kind);
 void batch_note_obligation(struct worker *worker, uint8_t actor_kind, uint64_t actor,
                            uint64_t number, bool opened);
 /* Commits what was decided, then publishes: snapshots, replies, messages to other workers. A failed

@@ -1,5 +1,6 @@
 #include "check.h"
 #include "clock.h"
+#include "crash_point.h"
 #include "log.h"
 #include "runtime.h"
 #include <poll.h>
@@ -130,8 +131,12 @@ static bool take_replies(struct worker *worker)
         return false;
     while (taken < BATCH_ANSWERS_MAX && batch_begin(worker) &&
            obligations_next_reply(&worker->obligations, &obligation, &slot)) {
+        uint16_t kind = obligation->request_kind;
+        CRASH_POINT_OF(ANSWER_TAKEN, kind);
         worker_decide_reply(worker, obligation, slot);
+        CRASH_POINT_OF(ANSWER_DECIDED, kind);
         obligations_replied(&worker->obligations, slot, clock_now_ms());
+        CRASH_POINT_OF(ANSWER_RELEASED, kind);
         taken++;
     }
     return taken > 0;
@@ -328,6 +333,7 @@ int worker_run(const struct worker_options *options)
     worker_adopt_requests(worker);
     segment_announce_ready(worker->segment, worker->index,
                            worker->read_only ? PROCESS_READ_ONLY : PROCESS_READY);
+    CRASH_POINT(READY_ANNOUNCED);
     run(worker);
     close_worker(worker);
     free(worker);

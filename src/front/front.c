@@ -1,6 +1,7 @@
 #include "front.h"
 
 #include "application.h"
+#include "crash_point.h"
 #include "log.h"
 #include <signal.h>
 #include <stdlib.h>
@@ -31,6 +32,7 @@ static bool front_turn(void *context)
     struct front *front = context;
     if (!front->ready) { /* the first turn: the loop listens */
         segment_announce_ready(front->application.segment, front->application.self, PROCESS_READY);
+        CRASH_POINT(READY_ANNOUNCED);
         front->ready = true;
     }
     unsigned delivered = dispatch_poll(&front->application.dispatch);

@@ -1,4 +1,5 @@
 #include "channel.h"
+#include "crash_point.h"
 
 #include <string.h>
 
@@ -82,9 +83,11 @@ bool channel_publish(struct channel_consumer *channel, struct slot *slot, uint64
     if (!slot_move(slot, request_id, SLOT_SUBMITTED, SLOT_REPLIED) &&
         !slot_move(slot, request_id, SLOT_DEFERRED, SLOT_REPLIED))
         return false;
+    CRASH_POINT_OF(REPLY_MARKED, slot->kind);
     if (ring_publish(channel->completions, entry) != STATUS_OK)
         count_drop(channel); /* only when the ring is garbage; the producer's next scan finds it */
     channel->wake_pending = true;
+    CRASH_POINT_OF(REPLY_COMPLETED, slot->kind);
     return true;
 }
 

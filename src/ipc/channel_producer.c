@@ -1,4 +1,5 @@
 #include "channel.h"
+#include "crash_point.h"
 
 #include <string.h>
 
@@ -48,11 +49,13 @@ enum status channel_submit(struct channel_producer *channel, struct slot *slot)
     slot->position = atomic_load_explicit(&channel->requests->head, memory_order_relaxed);
     if (!slot_move(slot, entry.request_id, SLOT_CLAIMED, SLOT_SUBMITTED))
         return STATUS_INVALID;
+    CRASH_POINT(SLOT_SUBMITTED);
     if (ring_publish(channel->requests, entry) != STATUS_OK) {
         slot_move(slot, entry.request_id, SLOT_SUBMITTED, SLOT_CLAIMED);
         return STATUS_FULL;
     }
     channel->wake_pending = true;
+    CRASH_POINT(ENTRY_PUBLISHED);
     return STATUS_OK;
 }
 
@@ -70,6 +73,7 @@ static bool take(struct channel_producer *channel, struct slot *slot, uint32_t n
     if (slot->consumer != channel->consumer || channel->pool->taken[number])
         return false;
     channel->pool->taken[number] = 1;
+    CRASH_POINT(REPLY_TAKEN);
     return true;
 }
 

@@ -1,4 +1,5 @@
 #include "channel.h"
+#include "crash_point.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -129,6 +130,7 @@ struct slot *slot_pool_claim(struct slot_pool *pool, bool large)
             pool->next_request_id++;
             slot->large = large;
             slot->suspicions = 0;
+            CRASH_POINT(SLOT_CLAIMED);
             return slot;
         }
         /* overwritten by something: never used again by this process */
@@ -148,6 +150,7 @@ void slot_pool_release(struct slot_pool *pool, struct slot *slot)
         return;
     pool->taken[number] = 0;
     push_free(pool, number);
+    CRASH_POINT(SLOT_RELEASED);
 }
 
 uint32_t slot_pool_number(const struct slot_pool *pool, const struct slot *slot)

@@ -1,4 +1,5 @@
 #include "relay.h"
+#include "crash_point.h"
 #include "log.h"
 #include "retention.h"
 #include <poll.h>
@@ -86,6 +87,7 @@ static enum status source_round(struct relay *relay, struct source *source)
         return status;
     }
     atomic_store(&source->worker->released_sequence, source->released);
+    CRASH_POINT(RETENTION_ADVANCED);
     return STATUS_OK;
 }
 

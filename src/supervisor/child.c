@@ -1,4 +1,5 @@
 #include "child.h"
+#include "crash_point.h"
 #include "log.h"
 #include <signal.h>
 #include <stdarg.h>
@@ -181,6 +182,7 @@ static void on_exit_cb(uv_process_t *process, int64_t status, int signal)
         .never_ready = child->never_ready,
     };
     child->reaping = true;
+    CRASH_POINT(CHILD_REAPED);
     uv_close((uv_handle_t *)process, on_closed);
     segment_wake_all(child->context->segment); /* it may have died on the way to a doorbell */
     ended(child, &end, restart_classify(&end));
@@ -219,6 +221,7 @@ void child_start(struct child *child)
     atomic_store(&entry->state, PROCESS_STARTING);
     atomic_store(&entry->generation, child->generation);
     int error = spawn(child);
+    CRASH_POINT(CHILD_SPAWNED);
     if (error == 0)
         atomic_store(&entry->pid, (int32_t)uv_process_get_pid(&child->process));
     enter(child, CHILD_START, LOG_LEVEL_INFO, "pid=%d",
