@@ -24,8 +24,10 @@ static void finish_wallet(struct wallet_walk *walk)
         audit_violation(audit, "user %llu: %llu idempotency keys, %llu indexed, %llu counted", user,
                         (unsigned long long)walk->keys, (unsigned long long)walk->indexed_keys,
                         (unsigned long long)walk->row.live_keys);
-    if (walk->transactions > walk->row.version)
-        audit_violation(audit, "user %llu: more transactions than events", user);
+    if (walk->transactions != walk->row.version)
+        audit_violation(audit, "user %llu: %llu transactions, %llu published", user,
+                        (unsigned long long)walk->transactions,
+                        (unsigned long long)walk->row.version);
     audit->wallets++;
     audit->transactions += walk->transactions;
     audit->balances += walk->row.balance;

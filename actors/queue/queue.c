@@ -75,14 +75,13 @@ static void room_apply(void *object, const struct event_view *event, struct row_
 {
     struct room *room = object;
     check(event->kind == EVENT_TICKET_ISSUED);
-    check(event->aggregate_version == room->row.version + 1);
     const struct ticket_issued *body = &event->body->ticket_issued;
     check(body->number == room->row.issued + 1);
     struct row_key key = ticket_key(room->base.id, body->user);
     struct ticket_row ticket = {body->number, event->at_ms};
     ticket_row_write(sink, &key, &ticket);
     room->row.issued = body->number;
-    room->row.version = event->aggregate_version;
+    room->row.version = event_version(event, room->row.version);
     room->row.last_sequence = event->sequence;
     key = room_key(room->base.id);
     room_row_write(sink, &key, &room->row);

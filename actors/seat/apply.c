@@ -282,9 +282,8 @@ void seat_apply(void *object, const struct event_view *event, struct row_sink *s
         struct reservation_row row;
         struct row_key key = reservation_key(event->aggregate);
         check(reservation_row_read(&sink->view, &key, &row));
-        check(event->aggregate_version == row.version + 1);
         apply_to_reservation(schedule, event, sink, &row);
-        row.version = event->aggregate_version;
+        row.version = event_version(event, row.version);
         reservation_row_write(sink, &key, &row);
     }
     arm_timer(schedule, event, sink);

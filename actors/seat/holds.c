@@ -122,7 +122,7 @@ static void repeat_hold(struct decision *decision, const struct schedule *schedu
         };
         text_set(&body.hold_repeated.idempotency_key, request->idempotency_key.data,
                  request->idempotency_key.length);
-        decision_emit(decision, EVENT_HOLD_REPEATED, reservation, row->version + 1, &body);
+        decision_emit(decision, EVENT_HOLD_REPEATED, reservation, VERSION_INTERNAL, &body);
     }
     seat_reply_reservation(decision, reservation, row, false);
 }

@@ -67,7 +67,7 @@ static void begin_confirm(struct decision *decision, uint64_t reservation,
         .amount = row->amount,
         .attempt = row->attempt + 1,
     };
-    decision_emit(decision, EVENT_RESERVATION_CONFIRMING, reservation, row->version + 1, &body);
+    decision_emit(decision, EVENT_RESERVATION_CONFIRMING, reservation, VERSION_INTERNAL, &body);
     decision_defer(decision, reservation, row->attempt + 1);
 }
 
@@ -111,7 +111,7 @@ static void begin_cancel(struct decision *decision, uint64_t reservation,
         .amount = row->amount,
         .attempt = row->attempt + 1,
     };
-    decision_emit(decision, EVENT_RESERVATION_CANCELLING, reservation, row->version + 1, &body);
+    decision_emit(decision, EVENT_RESERVATION_CANCELLING, reservation, VERSION_INTERNAL, &body);
     decision_defer(decision, reservation, row->attempt + 1);
 }
 
@@ -258,7 +258,7 @@ static void settled_answered(struct decision *decision, const struct message *me
         .attempt = settled->attempt,
         .obligation = message->obligation,
     };
-    decision_emit(decision, EVENT_RESERVATION_SETTLED, settled->reservation, row.version + 1,
+    decision_emit(decision, EVENT_RESERVATION_SETTLED, settled->reservation, VERSION_INTERNAL,
                   &body);
 }
 

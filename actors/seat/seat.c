@@ -85,6 +85,7 @@ static void seed_concert(uint64_t concert, struct seed_event *event)
     event->actor = concert;
     event->event_kind = EVENT_CONCERT_CREATED;
     event->aggregate = concert;
+    event->aggregate_version = VERSION_INTERNAL;
     demo_concert(concert, &event->body.concert_created);
 }
 
@@ -94,6 +95,7 @@ static void seed_schedule(uint64_t schedule, uint64_t now_ms, struct seed_event 
     event->actor = schedule;
     event->event_kind = EVENT_SCHEDULE_CREATED;
     event->aggregate = schedule;
+    event->aggregate_version = VERSION_INTERNAL;
     demo_schedule(schedule, now_ms, &event->body.schedule_created);
 }
 
@@ -104,6 +106,7 @@ static void seed_hold(uint64_t reservation, struct seed_event *event)
     event->actor = schedule;
     event->event_kind = EVENT_RESERVATION_HELD;
     event->aggregate = reservation;
+    event->aggregate_version = 1;
     event->body.reservation_held = (struct reservation_held){
         .reservation = reservation,
         .schedule = schedule,
@@ -119,7 +122,6 @@ static bool seat_seed(const struct config *config, uint64_t index, uint64_t now_
     uint64_t concerts = demo_concert_count(config->demo_holds);
     uint64_t schedules = demo_schedule_count(config->demo_holds);
     (void)next_sequence;
-    event->aggregate_version = 1;
     if (index < concerts)
         seed_concert(index + 1, event);
     else if (index < concerts + schedules)

@@ -130,7 +130,6 @@ void wallet_apply(void *object, const struct event_view *event, struct row_sink 
 {
     struct wallet *wallet = object;
     check(event->aggregate == wallet->base.id);
-    check(event->aggregate_version == wallet->row.version + 1);
     switch (event->kind) {
     case EVENT_WALLET_CHARGED:
         apply_charged(wallet, event, sink);
@@ -155,7 +154,7 @@ void wallet_apply(void *object, const struct event_view *event, struct row_sink 
     default:
         check_never("an event of another actor kind");
     }
-    wallet->row.version = event->aggregate_version;
+    wallet->row.version = event_version(event, wallet->row.version);
     wallet->row.last_sequence = event->sequence;
     struct row_key key = wallet_key(wallet->base.id);
     wallet_row_write(sink, &key, &wallet->row);

@@ -64,7 +64,7 @@ static void refuse_debit(struct decision *decision, const struct wallet *wallet,
         .amount = request->amount,
         .balance = wallet->row.balance,
     };
-    decision_emit(decision, EVENT_WALLET_REFUSED, wallet->base.id, wallet->row.version + 1, &body);
+    decision_emit(decision, EVENT_WALLET_REFUSED, wallet->base.id, VERSION_INTERNAL, &body);
     wallet_reply_shortage(decision, request->amount, wallet->row.balance);
 }
 
@@ -124,8 +124,7 @@ void wallet_decide_settled(struct decision *decision, const struct wallet *walle
             .reservation = request->reservation,
             .attempt = request->attempt,
         };
-        decision_emit(decision, EVENT_WALLET_SETTLED, wallet->base.id, wallet->row.version + 1,
-                      &body);
+        decision_emit(decision, EVENT_WALLET_SETTLED, wallet->base.id, VERSION_INTERNAL, &body);
     }
     decision_reply(decision, OUTCOME_OK, REPLY_NONE);
 }

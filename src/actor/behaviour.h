@@ -34,6 +34,9 @@ struct event_view {
     const union event *body;
 };
 
+/* For apply: the aggregate's version after the event, when it was `version` before. */
+uint64_t event_version(const struct event_view *event, uint64_t version);
+
 enum { DECISION_EVENTS_MAX = 16, DECISION_BYTES_MAX = 16 * 1024 };
 
 /* What decide is given, and what it gives back. */
@@ -62,8 +65,10 @@ struct decision {
     uint8_t bytes[DECISION_BYTES_MAX];
 };
 
-/* `aggregate` is the id by which consumers order events (user, reservation, ticket);
- * aggregate_version counts its events from 1 without gaps. */
+/* `aggregate` is the id by which consumers order events (user, reservation, room).
+ * aggregate_version counts its public events, those that the relay publishes, from 1 without gaps:
+ * the version before plus one, or VERSION_INTERNAL for an event that concerns nobody outside. */
+enum { VERSION_INTERNAL = 0 };
 void decision_emit(struct decision *decision, enum event_kind kind, uint64_t aggregate,
                    uint64_t aggregate_version, const union event *body);
 /* Ends a request: OK or a refusal; the caller has filled decision->reply. REPLY_NONE: no body. */

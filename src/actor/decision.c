@@ -1,11 +1,18 @@
 #include "behaviour.h"
 #include "check.h"
 
+uint64_t event_version(const struct event_view *event, uint64_t version)
+{
+    if (event->aggregate_version == VERSION_INTERNAL)
+        return version;
+    check(event->aggregate_version == version + 1);
+    return event->aggregate_version;
+}
+
 void decision_emit(struct decision *decision, enum event_kind kind, uint64_t aggregate,
                    uint64_t aggregate_version, const union event *body)
 {
     check(decision->event_count < DECISION_EVENTS_MAX);
-    check(aggregate_version > 0);
     uint8_t *to = decision->bytes + decision->bytes_used;
     size_t size =
         event_encode((uint16_t)kind, body, to, sizeof decision->bytes - decision->bytes_used);

@@ -46,6 +46,15 @@ static void events_are_kept_in_order_as_they_are_written(void **state)
     assert_int_equal(decision.bytes_used, decision.events[2].offset + decision.events[2].size);
 }
 
+static void an_internal_event_leaves_the_version(void **state)
+{
+    (void)state;
+    struct event_view event = {.aggregate_version = VERSION_INTERNAL};
+    assert_int_equal(event_version(&event, 3), 3);
+    event.aggregate_version = 4;
+    assert_int_equal(event_version(&event, 3), 4);
+}
+
 static void a_reply_ends_the_request(void **state)
 {
     (void)state;
@@ -109,10 +118,16 @@ static void defer_without_attempt(void)
     decision_defer(&decision, 1, 0);
 }
 
-static void emit_without_version(void)
+static void skip_a_version(void)
 {
-    union event body = used(1);
-    decision_emit(&decision, EVENT_WALLET_USED, 7, 0, &body);
+    struct event_view event = {.aggregate_version = 5};
+    event_version(&event, 3);
+}
+
+static void repeat_a_version(void)
+{
+    struct event_view event = {.aggregate_version = 3};
+    event_version(&event, 3);
 }
 
 static void emit_too_many(void)
@@ -128,7 +143,8 @@ static void mistakes_of_the_domain_are_not_survived(void **state)
     assert_aborts(reply_twice);
     assert_aborts(reply_and_defer);
     assert_aborts(defer_without_attempt);
-    assert_aborts(emit_without_version);
+    assert_aborts(skip_a_version);
+    assert_aborts(repeat_a_version);
     assert_aborts(emit_too_many);
 }
 
@@ -136,6 +152,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(events_are_kept_in_order_as_they_are_written, set_up),
+        cmocka_unit_test_setup(an_internal_event_leaves_the_version, set_up),
         cmocka_unit_test_setup(a_reply_ends_the_request, set_up),
         cmocka_unit_test_setup(a_deferred_request_says_what_it_waits_for, set_up),
         cmocka_unit_test_setup(an_answer_to_waiters_says_to_which, set_up),

@@ -182,9 +182,11 @@ static void a_hold_without_an_expiry_stays(void **state)
     assert_int_equal(state_of(domain, SCHEDULE), RESERVATION_HELD);
 }
 
-static void events_of_a_reservation_are_numbered_without_gaps(void **state)
+static void public_events_of_a_reservation_are_numbered_without_gaps(void **state)
 {
     struct domain *domain = *state;
+    static const uint16_t published[] = {EVENT_RESERVATION_HELD, EVENT_PAYMENT_FAILED,
+                                         EVENT_RESERVATION_CONFIRMED, EVENT_RESERVATION_CANCELLED};
     uint64_t reservation = held(domain, USER, 1), version = 0;
     hold_with_key(domain, USER, 1, "k", 1);
     confirm(domain, reservation, USER);
@@ -197,9 +199,11 @@ static void events_of_a_reservation_are_numbered_without_gaps(void **state)
     give_back(domain, 2, 2);
     acknowledge_settled(domain);
     for (const struct domain_event *event = domain->journal; event != NULL; event = event->next)
-        if (event->aggregate == reservation)
+        if (event->aggregate == reservation && event->aggregate_version != VERSION_INTERNAL) {
+            assert_int_equal(event->event_kind, published[version]);
             assert_int_equal(event->aggregate_version, ++version);
-    assert_int_equal(version, 11);
+        }
+    assert_int_equal(version, 4);
     assert_null(domain->obligations);
 }
 
@@ -218,7 +222,7 @@ int main(void)
         TEST(many_holds_expire_in_several_turns),
         TEST(holds_of_several_seats_expire_once),
         TEST(a_hold_without_an_expiry_stays),
-        TEST(events_of_a_reservation_are_numbered_without_gaps),
+        TEST(public_events_of_a_reservation_are_numbered_without_gaps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

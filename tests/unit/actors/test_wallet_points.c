@@ -124,7 +124,7 @@ static void a_page_is_never_longer_than_the_list_limit(void **state)
     assert_int_not_equal(domain->reply.transactions.next, 0);
 }
 
-static void events_of_a_user_are_numbered_without_gaps(void **state)
+static void public_events_of_a_user_are_numbered_without_gaps(void **state)
 {
     struct domain *domain = *state;
     charge(domain, USER, 10);
@@ -137,9 +137,9 @@ static void events_of_a_user_are_numbered_without_gaps(void **state)
     settled(domain, 100, 1);
     uint64_t version = 0;
     for (const struct domain_event *event = domain->journal; event != NULL; event = event->next)
-        if (event->aggregate == USER)
+        if (event->aggregate == USER && event->aggregate_version != VERSION_INTERNAL)
             assert_int_equal(event->aggregate_version, ++version);
-    assert_int_equal(version, 5);
+    assert_int_equal(version, 3); /* charged, used, debited; not refused and settled */
 }
 
 static void a_wallet_is_the_same_after_it_was_forgotten(void **state)
@@ -168,7 +168,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_page_is_never_longer_than_the_list_limit, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(events_of_a_user_are_numbered_without_gaps, set_up,
+        cmocka_unit_test_setup_teardown(public_events_of_a_user_are_numbered_without_gaps, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_wallet_is_the_same_after_it_was_forgotten, set_up,
                                         tear_down),
