@@ -10,10 +10,10 @@
 #include <sys/types.h>
 
 /* The one shared-memory segment: a sealed memfd that the supervisor makes and every child maps.
- * Layout: header, process table, statistics, catalogue, slot pools, channels, guard. Everything
- * after the header is written by several processes and trusted by none; the header is written by
- * the supervisor alone, and children map it read-only. Most of the segment is address space: a page
- * gets memory when it is first touched. */
+ * Layout: header, process table, statistics, breakers, catalogue, slot pools, channels, guard.
+ * Everything after the header is written by several processes and trusted by none; the header is
+ * written by the supervisor alone, and children map it read-only. Most of the segment is address
+ * space: a page gets memory when it is first touched. */
 
 enum {
     PROCESS_MAX = 48,
@@ -60,10 +60,13 @@ struct process_entry {
     _Atomic uint32_t deciding_pool;             /* its pool: index of the producer's process */
     _Atomic uint32_t deciding_slot;
     _Atomic uint64_t started_ms;        /* spawn: clock_now_ms */
+    _Atomic uint32_t parked;            /* spawn: 1 from parking until a probe has found it well */
     _Atomic uint64_t restarts;          /* spawn: all causes */
     _Atomic uint64_t released_sequence; /* relay: this worker's events up to here may be trimmed */
     char obituary[OBITUARY_SIZE];       /* live: last words (check_obituary) */
 };
+
+struct breaker_table;
 
 /* What an identity key verifies. */
 enum identity_kind {
@@ -93,7 +96,8 @@ struct segment_header {
     uint8_t identity_key[IDENTITY_KEY_SIZE]; /* a secret, or a public key */
     struct config config;
     /* offsets from the segment's start */
-    uint64_t processes_at, stats_at, http_stats_at, catalogue_at, pools_at[PROCESS_MAX];
+    uint64_t processes_at, stats_at, http_stats_at, breakers_at, catalogue_at;
+    uint64_t pools_at[PROCESS_MAX];
     uint64_t channels_at[PROCESS_MAX][PROCESS_MAX]; /* [producer][consumer]; 0: none */
 };
 
@@ -125,6 +129,7 @@ unsigned segment_process_of(const struct segment *segment, enum role role, unsig
 struct process_stats *segment_stats(const struct segment *segment, unsigned index);
 struct http_stats *segment_http_stats(const struct segment *segment, unsigned front_instance);
 struct catalogue *segment_catalogue(const struct segment *segment, unsigned seat_instance);
+struct breaker_table *segment_breakers(const struct segment *segment); /* guard.h */
 /* Which worker owns an actor key: the process whose instance is (key mod 64) mod the number of the
  * role's workers. */
 unsigned segment_owner(const struct segment *segment, enum role role, uint64_t key);

@@ -1,6 +1,7 @@
 #include "segment_layout.h"
 
 #include "catalogue.h"
+#include "guard.h"
 
 #include <string.h>
 
@@ -23,6 +24,8 @@ _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2 && ATOMIC_INT_LOCK_FREE == 2,
                "atomics in shared memory need no lock");
 
 enum { FRONTS_MAX = 8, WORKERS_MAX = 16, CONNECTIONS_MAX = 60000 };
+_Static_assert((int)BREAKER_OWNERS_MAX >= (int)FRONTS_MAX,
+               "every front has lines for its breakers");
 _Static_assert(3 + FRONTS_MAX + 2 * WORKERS_MAX <= PROCESS_MAX, "every process has a line");
 _Static_assert(2 * (CONNECTIONS_MAX + SLOT_LARGE_COUNT) <= RING_CAPACITY_MAX,
                "the largest pool's rings are within the limit");
@@ -152,12 +155,14 @@ static uint64_t layout_hash(const struct segment_layout *layout)
         layout->processes_at,
         layout->stats_at,
         layout->http_stats_at,
+        layout->breakers_at,
         layout->catalogue_at,
         sizeof(struct segment_header),
         sizeof(struct config),
         sizeof(struct process_entry),
         sizeof(struct process_stats),
         sizeof(struct http_stats),
+        sizeof(struct breaker_table),
         sizeof(struct catalogue),
         sizeof(struct slot),
         sizeof(struct ring),
@@ -195,6 +200,7 @@ bool segment_layout_compute(struct segment_layout *layout, const struct config *
         place(&layout->size, layout->process_count * sizeof(struct process_entry));
     layout->stats_at = place(&layout->size, layout->process_count * segment_stats_stride());
     layout->http_stats_at = place(&layout->size, config->fronts * segment_http_stats_stride());
+    layout->breakers_at = place(&layout->size, sizeof(struct breaker_table));
     layout->catalogue_at = place(&layout->size, config->seat_workers * segment_catalogue_stride());
     place_pools(layout, config, ROLE_FRONT);
     place_pools(layout, config, ROLE_SEAT);

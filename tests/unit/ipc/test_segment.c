@@ -1,6 +1,7 @@
 #include "fixture.h"
 
 #include "catalogue.h"
+#include "guard.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -96,6 +97,7 @@ static unsigned collect(const struct segment *segment, struct range *ranges)
 #define RANGE(at, size)                                                                            \
     ranges[count++] = (struct range){(const uint8_t *)(at), (const uint8_t *)(at) + (size)}
     RANGE(header, sizeof *header);
+    RANGE(segment_breakers(segment), sizeof(struct breaker_table));
     for (unsigned i = 0; i < header->process_count; i++) {
         struct slot_area area;
 
