@@ -1,5 +1,8 @@
 """Runs a real `boxoffice serve` and talks to it; only the standard library is needed.
 
+Where PyYAML and jsonschema are installed, every answer to a Client is checked against
+docs/openapi.yaml as well (contract.py).
+
 Nothing here retries a request: what a server answers, or fails to, is what the test sees.
 """
 
@@ -16,6 +19,8 @@ import subprocess
 import threading
 import time
 import urllib.parse
+
+from contract import CONTRACT
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 START_TIMEOUT_S = 40
@@ -118,10 +123,13 @@ class Client:
         try:
             connection.endheaders(body)
             response = connection.getresponse()
-            return Answer(response.status, response.headers, response.read())
+            answer = Answer(response.status, response.headers, response.read())
         except Exception:
             connection.close()
             raise
+        if CONTRACT is not None:
+            CONTRACT.observe(method, path, answer)
+        return answer
 
     def get(self, path, **options):
         return self.request("GET", path, **options)

@@ -1,0 +1,312 @@
+"""docs/openapi.yaml against the running server, both ways: every documented status is produced here,
+and every answer's status, code, headers and body are documented (contract.py judges each)."""
+
+import concurrent.futures
+import os
+import re
+import signal
+
+import pytest
+
+import boxoffice
+import contract
+from boxoffice import ROOT, User, bearer, wait_until
+from small_disk import fill
+
+if contract.yaml is None:
+    if os.environ.get("CI") == "true":
+        raise ImportError("the document is read with PyYAML and jsonschema")
+    pytest.skip("the document is read with PyYAML and jsonschema", allow_module_level=True)
+
+UNKNOWN = 2 ** 53 - 65  # an id that nothing has
+ROUTE = re.compile(r'^ROUTE\(\w+,\s+(\w+),\s+"([^"]+)"', re.MULTILINE)
+
+
+@pytest.fixture
+def judge(monkeypatch):
+    """A contract that has seen nothing yet and sees what this test's clients get."""
+    fresh = contract.Contract()
+    monkeypatch.setattr(boxoffice, "CONTRACT", fresh)
+    return fresh
+
+
+# ---- the document by itself ----
+
+def references(item):
+    if isinstance(item, dict):
+        yield from [item["$ref"]] if "$ref" in item else []
+        for value in item.values():
+            yield from references(value)
+    elif isinstance(item, list):
+        for value in item:
+            yield from references(value)
+
+
+def test_the_document_hangs_together(judge):
+    used = set(references(judge.document))
+    for reference in used:
+        judge.resolve({"$ref": reference})
+    for kind, items in judge.document["components"].items():
+        if kind != "securitySchemes":
+            unused = {f"#/components/{kind}/{name}" for name in items} - used
+            assert not unused
+    names = [operation.name for operation in judge.operations]
+    assert len(names) == len(set(names))
+    schemas = judge.document["components"]["schemas"]
+    for name, schema in schemas.items():
+        contract.jsonschema.Draft202012Validator.check_schema(schema), name
+    for operation in judge.operations:
+        item = judge.document["paths"][operation.template]
+        declared = [judge.resolve(parameter) for parameter in
+                    item.get("parameters", []) + operation.definition.get("parameters", [])]
+        in_path = {parameter["name"] for parameter in declared if parameter["in"] == "path"}
+        assert in_path == set(re.findall(r"\{(\w+)\}", operation.template)), operation.name
+        assert "default" in operation.definition["responses"], operation.name
+
+
+def test_every_route_is_documented_and_every_documented_one_is_there(judge):
+    routes = (ROOT / "src" / "front" / "routes.def").read_text(encoding="utf-8")
+    served = {(method, re.sub(r"\{\w+\}", "{}", path)) for method, path in ROUTE.findall(routes)}
+    documented = {(operation.method.upper(), re.sub(r"\{\w+\}", "{}", operation.template))
+                  for operation in judge.operations}
+    assert served == documented
+
+
+def test_every_code_of_the_server_is_documented(judge):
+    problems = (ROOT / "src" / "front" / "problem.def").read_text(encoding="utf-8")
+    table = re.findall(r'^PROBLEM\(\w+, (\d+), "([a-z-]+)"', problems, re.MULTILINE)
+    assert {code for _, code in table} == judge.codes
+
+
+def test_the_served_document_is_this_one(server):
+    assert server.client().get("/openapi.yaml").body == contract.DOCUMENT.read_bytes()
+
+
+# ---- the document against the server ----
+
+class Buyer(User):
+    """A user with a held seat, and requests that any operation accepts from him."""
+
+    def __init__(self, client, user_id, schedule_id=1):
+        super().__init__(client, user_id)
+        self.schedule_id = schedule_id
+        self.seat_id = self.free_seat()
+        self.reservation_id = self.hold(schedule_id, self.seat_id).data["reservationId"]
+
+    def free_seat(self):
+        return self.seats(self.schedule_id, "AVAILABLE")[0]["seatId"]
+
+    def path(self, operation):
+        ids = {"userId": self.id, "concertId": 1, "scheduleId": self.schedule_id,
+               "reservationId": self.reservation_id}
+        path = re.sub(r"\{(\w+)\}", lambda name: str(ids[name[1]]), operation.template)
+        return path + (f"?seatId={self.seat_id}" if operation.name == "findSeats" else "")
+
+    def body(self, operation):
+        """A body that the operation accepts; None when it takes none."""
+        bodies = {
+            "issueToken": {"userId": self.id}, "issueTokenAlias": {"userId": self.id},
+            "issueTokenApiAlias": {"userId": self.id},
+            "makeReservation": {"scheduleId": self.schedule_id, "seatIds": [self.seat_id]},
+            "confirmReservationAlias": {"reservationId": self.reservation_id},
+            "chargePoints": {"amount": 1000}, "usePoints": {"amount": 1},
+        }
+        return bodies[operation.name] if "requestBody" in operation.definition else None
+
+
+def is_documented(operation, status):
+    return str(status) in operation.definition["responses"]
+
+
+def is_admins(operation):
+    return {"adminKey": []} in operation.definition.get("security", [])
+
+
+def ask(operation, buyer, admin_key, client=None, **changes):
+    """A request as the operation wants it, but for what `changes` say."""
+    options = {"body": buyer.body(operation),
+               "token": bearer(admin_key) if is_admins(operation) else buyer.token} | changes
+    path = options.pop("path", buyer.path(operation))
+    return (client or buyer.client).request(operation.method.upper(), path, **options)
+
+
+def faulty_requests(judge, operation, buyer, stranger, admin_key):
+    """What can be wrong about a request to any operation."""
+    def wrong(**changes):
+        return ask(operation, buyer, admin_key, **changes)
+
+    if is_documented(operation, 401):
+        wrong(token=None)
+        wrong(token="of nobody")
+    if "requestBody" in operation.definition:
+        wrong(body=None)
+    if operation.method in ("post", "patch"):
+        wrong(body=b"{")
+        wrong(body=b'{"unknown":1,"unknown":2}')
+        wrong(content_type="text/plain", body={"x": 1})
+    else:
+        wrong(body={"x": 1})
+    wrong(body=b"{" + b" " * 20000 + b"}")
+    names = [judge.resolve(parameter)["name"]
+             for parameter in operation.definition.get("parameters", ())]
+    for name in ("limit", "cursor", "status", "after"):
+        if name in names:
+            wrong(path=f"{buyer.path(operation).split('?')[0]}?{name}=!")
+    if "Idempotency-Key" in names:
+        wrong(key="k" * 65)
+    if is_documented(operation, 403) and not is_admins(operation):
+        wrong(token=stranger.token)
+    if is_documented(operation, 404):
+        wrong(path=re.sub(r"\{\w+\}", str(UNKNOWN), operation.template))
+
+
+def happy_requests(operation, buyer, admin_key):
+    answer = ask(operation, buyer, admin_key)
+    if "ETag" in answer.headers:
+        ask(operation, buyer, admin_key, headers={"If-None-Match": answer.headers["ETag"]})
+
+
+def the_sale(server):
+    """Statuses that need a history."""
+    buyer, other = Buyer(server.client(), server.new_user_id()), server.user()
+    client = buyer.client
+    confirm, alias = f"/api/v1/reservations/{buyer.reservation_id}/confirm", "/reservations/confirm"
+    named = {"reservationId": buyer.reservation_id}
+    taken = buyer.seat_id
+    other.hold(1, taken)                                                      # 409 seat-taken
+    buyer.hold(1, taken)                                                      # 200
+    buyer.hold(1, buyer.free_seat(), key="k")                                 # 201
+    buyer.hold(1, buyer.free_seat(), key="k")                                 # 422 …-reused
+    buyer.hold(1, *[seat["seatId"] for seat in buyer.seats(1)[-5:]])          # 422 seat-limit
+    buyer.hold(UNKNOWN, UNKNOWN)                                              # 404
+    buyer.post(f"/api/v1/reservations/{buyer.reservation_id}/cancel")         # 409 …-state
+    buyer.confirm(buyer.reservation_id)                                       # 409 insufficient
+    buyer.post(alias, named)                                                  # the same
+    client.post(alias, {"reservationId": UNKNOWN}, token=buyer.token)         # 404
+    buyer.use(1)                                                              # 409 insufficient
+    buyer.charge(0)                                                           # 422
+    buyer.charge(10 ** 6, key="k")                                            # 201
+    buyer.charge(10 ** 6 + 1, key="k")                                        # 422 …-reused
+    buyer.use(1, key="k")                                                     # 201
+    buyer.use(2, key="k")                                                     # 422 …-reused
+    assert buyer.post(confirm).data == buyer.post(alias, named).data          # 200
+    buyer.delete(f"/api/v1/reservations/{buyer.reservation_id}")              # 409 …-state
+    buyer.get(f"/api/v1/reservations/{buyer.reservation_id}")                 # 200
+    buyer.post(f"/api/v1/reservations/{buyer.reservation_id}/cancel")         # 200
+    buyer.confirm(buyer.reservation_id)                                       # 409 …-state
+    for path in ("", "/transactions"):
+        buyer.get(buyer.points + path)
+    held = buyer.hold(1, buyer.free_seat()).data["reservationId"]
+    buyer.delete(f"/api/v1/reservations/{held}")                              # 204
+    client.post("/api/v1/queue/tokens", {"userId": server.new_user_id()})     # 201
+    client.get(f"/concerts/seat?seatId={UNKNOWN}")                            # 404
+
+
+def the_expired(start):
+    server = start("--demo", "--hold-ttl", 1, "--hold-grace", 0)
+    buyer = Buyer(server.client(), server.new_user_id())
+    wait_until(lambda: buyer.confirm(buyer.reservation_id).status == 410, "the hold expires")
+    buyer.post("/reservations/confirm", {"reservationId": buyer.reservation_id})
+
+
+def the_unidentified(judge, start, directory):
+    (directory / "identity.key").write_text("0123456789abcdef" * 2)
+    server = start("--identity-key", directory / "identity.key")
+    for operation in judge.operations:
+        if {"identityToken": []} in operation.definition.get("security", []):
+            server.client().post(operation.template, {"userId": 1})
+
+
+def the_unready(start):
+    """503 of /readyz: a worker that can not start again."""
+    server = start()
+    journal = server.data / "wallet-0" / "journal"
+    journal.rename(journal.with_name("aside"))
+    journal.write_text("not a directory")
+    os.kill(server.worker("wallet")["pid"], signal.SIGKILL)
+    client = server.client()
+    wait_until(lambda: client.get("/readyz").status == 503, "the wallets' absence is told")
+    server.end()
+
+
+def keys_used_up(server):
+    """429: charges and uses share a user's 10,000 keys, holds count by schedule."""
+    buyer = Buyer(server.client(), server.new_user_id(), schedule_id=2)
+    requests = [("POST", buyer.points + "/charges", '{"amount":1}'),
+                ("POST", "/api/v1/reservations",
+                 f'{{"scheduleId":2,"seatIds":[{buyer.seat_id}]}}')]
+    pipelined = 16
+    with server.wire() as wire:
+        for method, path, body in requests:
+            for first in range(0, 10_000, pipelined):
+                wire.send("".join(
+                    f"{method} {path} HTTP/1.1\r\nHost: b\r\nAuthorization: {buyer.token}\r\n"
+                    f"Idempotency-Key: k{n}\r\nContent-Type: application/json\r\n"
+                    f"Content-Length: {len(body)}\r\n\r\n{body}"
+                    for n in range(first, first + pipelined)))
+                for _ in range(pipelined):
+                    assert wire.answer().status in (200, 201)
+    buyer.charge(1, key="one-more")
+    buyer.use(1, key="one-more")
+    buyer.hold(2, buyer.seat_id, key="one-more")
+
+
+def the_frozen(judge, server):
+    """503: the workers are stopped for a while, so nobody answers in time."""
+    buyer = Buyer(server.client(), server.new_user_id())
+    admin_key = server.admin_key
+    frozen = [process["pid"] for role in ("queue", "seat", "wallet")
+              for process in server.processes(role)]
+    waiting = [operation for operation in judge.operations if is_documented(operation, 503)]
+    clients = [server.client() for _ in waiting]
+    for pid in frozen:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        with concurrent.futures.ThreadPoolExecutor(len(waiting)) as pool:
+            list(pool.map(lambda operation, client: ask(operation, buyer, admin_key, client),
+                          waiting, clients))
+    finally:
+        for pid in frozen:
+            os.kill(pid, signal.SIGCONT)
+
+
+def the_full_disk(judge, start, small_disk):
+    """507: a worker without space takes no writes."""
+    server = start("--demo", data=small_disk / "data")
+    buyer = Buyer(server.client(), server.new_user_id())
+    ballast = fill(small_disk)
+    try:
+        wait_until(lambda: {process["state"] for role in ("queue", "seat", "wallet")
+                            for process in server.processes(role)} == {"READ_ONLY"},
+                   "every worker sees that the disk is full")
+        for operation in judge.operations:
+            if is_documented(operation, 507):
+                changes = {"body": {"userId": server.new_user_id()}} \
+                    if operation.name.startswith("issueToken") else {}
+                if operation.name == "makeReservation":
+                    changes["body"] = {"scheduleId": 1, "seatIds": [buyer.free_seat()]}
+                ask(operation, buyer, server.admin_key, **changes)
+    finally:
+        ballast.unlink()
+    wait_until(lambda: buyer.charge(1).status == 201, "it heals")
+
+
+def test_documented_and_produced_statuses_are_the_same(small_disk, judge, start,
+                                                         tmp_path):
+    server = start("--demo")
+    buyer = Buyer(server.client(), server.new_user_id(), schedule_id=3)
+    stranger = server.user()
+    for operation in judge.operations:
+        faulty_requests(judge, operation, buyer, stranger, server.admin_key)
+    the_sale(server)
+    the_expired(start)
+    the_unidentified(judge, start, tmp_path)
+    the_unready(start)
+    keys_used_up(server)
+    for operation in judge.operations:
+        happy_requests(operation, buyer, server.admin_key)
+    the_full_disk(judge, start, small_disk)
+    the_frozen(judge, server)
+    produced = {(name, status) for name, status, _ in judge.seen}
+    missing = judge.documented() - produced
+    assert not missing, f"documented, but not produced: {sorted(missing)}"
