@@ -8,7 +8,7 @@ enum { BUCKETS_MIN = 1024 };
 enum status cache_init(struct cache *cache, size_t bytes_max)
 {
     memset(cache, 0, sizeof *cache);
-    TAILQ_INIT(&cache->recent);
+    TAILQ_INIT(&cache->round);
     cache->bytes_max = bytes_max;
     cache->bucket_count = BUCKETS_MIN;
     cache->buckets = calloc(cache->bucket_count, sizeof(struct actor *));
@@ -18,7 +18,7 @@ enum status cache_init(struct cache *cache, size_t bytes_max)
 void cache_fini(struct cache *cache)
 {
     struct actor *actor;
-    while ((actor = TAILQ_FIRST(&cache->recent)) != NULL)
+    while ((actor = TAILQ_FIRST(&cache->round)) != NULL)
         cache_drop(cache, actor);
     free(cache->buckets);
     memset(cache, 0, sizeof *cache);
@@ -80,9 +80,7 @@ struct actor *cache_get(struct cache *cache, const struct actor_kind *kind, uint
     struct actor *actor = cache->buckets[bucket_of(cache, kind, id)];
     while (actor != NULL && (actor_base(actor)->id != id || actor->kind != kind))
         actor = actor->hash_next;
-    if (actor != NULL) {
-        TAILQ_REMOVE(&cache->recent, actor, recent);
-    } else {
+    if (actor == NULL) {
         if (cache->count >= cache->bucket_count)
             grow_buckets(cache);
         actor = actor_load(cache, kind, id, rows);
@@ -90,8 +88,10 @@ struct actor *cache_get(struct cache *cache, const struct actor_kind *kind, uint
         actor->hash_next = cache->buckets[bucket];
         cache->buckets[bucket] = actor;
         cache->count++;
+        TAILQ_INSERT_HEAD(&cache->round, actor, round);
+    } else {
+        actor->used = true;
     }
-    TAILQ_INSERT_HEAD(&cache->recent, actor, recent);
     return actor;
 }
 
@@ -108,9 +108,10 @@ void cache_drop(struct cache *cache, struct actor *actor)
     while (*at != actor)
         at = &(*at)->hash_next;
     *at = actor->hash_next;
-    TAILQ_REMOVE(&cache->recent, actor, recent);
+    TAILQ_REMOVE(&cache->round, actor, round);
     cache->count--;
     cache->bytes -= actor->weight;
+    overlay_forget(&actor->owner);
     if (actor->kind->unload != NULL)
         actor->kind->unload(actor->object);
     free(actor);
@@ -118,8 +119,15 @@ void cache_drop(struct cache *cache, struct actor *actor)
 
 void cache_trim(struct cache *cache)
 {
-    while (cache->bytes > cache->bytes_max && cache->count > 1)
+    while (cache->bytes > cache->bytes_max && cache->count > 1) {
+        struct actor *actor = TAILQ_LAST(&cache->round, actor_list);
         /* The analyzer loses track of a tail queue's last element. */
-        cache_drop(cache, /* NOLINT(clang-analyzer-unix.Malloc) */
-                   TAILQ_LAST(&cache->recent, actor_list));
+        if (!actor->used) { /* NOLINT(clang-analyzer-unix.Malloc) */
+            cache_drop(cache, actor);
+            continue;
+        }
+        actor->used = false;
+        TAILQ_REMOVE(&cache->round, actor, round);
+        TAILQ_INSERT_HEAD(&cache->round, actor, round);
+    }
 }

@@ -2,17 +2,22 @@
 #define BOXOFFICE_CACHE_H
 
 #include "behaviour.h"
+#include "overlay.h"
 #include <sys/queue.h>
 
-/* Decoded actors, bounded by bytes, least recently used first out (passivation). Every actor can be
+/* Decoded actors, bounded by bytes (passivation). Who goes is chosen by second chance (Corbató's
+ * clock): oldest first, but one that was used again since then goes round once more. So
+ * a use costs a flag, where an exact order of use would write to two neighbours. Every actor can be
  * rebuilt from rows at any time, so eviction loses nothing; it happens between batches only. */
 
 struct actor {
     const struct actor_kind *kind;
     struct actor *hash_next;
-    TAILQ_ENTRY(actor) recent;
+    TAILQ_ENTRY(actor) round;
     size_t weight;
+    struct overlay_owner *owner;   /* of its unsaved rows, when known (overlay_touch) */
     bool touched;                  /* changed in this batch: to be published and weighed again */
+    bool used;                     /* again, since it was loaded or the eviction looked last */
     _Alignas(16) uint8_t object[]; /* begins with struct actor_base */
 };
 
@@ -22,7 +27,7 @@ struct cache {
     struct actor **buckets;
     size_t bucket_count, count;
     size_t bytes, bytes_max;
-    struct actor_list recent; /* newest first */
+    struct actor_list round; /* the next to be looked at is the last */
 };
 
 enum status cache_init(struct cache *cache, size_t bytes_max);

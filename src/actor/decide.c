@@ -98,7 +98,7 @@ void worker_apply(struct worker *worker, struct actor *actor, const struct event
                             sink_oblige,
                             sink_discharge};
     worker->applying_owner = overlay_touch(&worker->overlay, actor->kind->number,
-                                           actor_base(actor)->id, event->sequence);
+                                           actor_base(actor)->id, event->sequence, &actor->owner);
     worker->applying_kind = actor->kind;
     worker->applying_actor = actor;
     check(event->sequence > actor_base(actor)->last_sequence);

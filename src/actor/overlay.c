@@ -93,9 +93,10 @@ static struct overlay_owner *owner_find(const struct overlay *overlay, uint8_t k
 }
 
 struct overlay_owner *overlay_touch(struct overlay *overlay, uint8_t kind, uint64_t id,
-                                    uint64_t sequence)
+                                    uint64_t sequence, struct overlay_owner **known)
 {
-    struct overlay_owner *owner = owner_find(overlay, kind, id);
+    struct overlay_owner *owner =
+        known != NULL && *known != NULL ? *known : owner_find(overlay, kind, id);
     if (owner == NULL) {
         if (overlay->owner_count >= overlay->bucket_count)
             grow_buckets(overlay);
@@ -117,7 +118,18 @@ struct overlay_owner *overlay_touch(struct overlay *overlay, uint8_t kind, uint6
         owner->first_sequence = sequence;
         TAILQ_INSERT_TAIL(&overlay->dirty, owner, link);
     }
+    if (known != NULL) {
+        owner->known = known;
+        *known = owner;
+    }
     return owner;
+}
+
+void overlay_forget(struct overlay_owner **known)
+{
+    if (*known != NULL)
+        (*known)->known = NULL;
+    *known = NULL;
 }
 
 static void owner_free(struct overlay *overlay, struct overlay_owner *owner)
@@ -128,6 +140,8 @@ static void owner_free(struct overlay *overlay, struct overlay_owner *owner)
     *at = owner->hash_next;
     overlay->owner_count--;
     overlay->bytes -= sizeof *owner;
+    if (owner->known != NULL)
+        *owner->known = NULL;
     free(owner);
 }
 

@@ -61,6 +61,7 @@ struct overlay_owner {
     TAILQ_HEAD(, overlay_row) rows;
     struct overlay_row *head; /* the row with the shortest key, which nearly every event writes */
     uint32_t row_count;
+    struct overlay_owner **known; /* who points here, see overlay_touch; may be NULL */
 };
 
 TAILQ_HEAD(overlay_owner_list, overlay_owner);
@@ -83,9 +84,12 @@ enum status overlay_init(struct overlay *overlay, struct state_reader *reader);
 void overlay_fini(struct overlay *overlay);
 
 /* The owner of the rows that event `sequence` of actor (kind, id) is about to write. Stays valid
- * until the next checkpoint step. Memory that cannot be had ends the process. */
+ * until the next checkpoint step. Memory that cannot be had ends the process. `known` is a place of
+ * the caller's that saves the look-up next time: it begins as NULL, is set here, and goes back to
+ * NULL when the owner goes; overlay_forget before it ceases to be. It may be NULL itself. */
 struct overlay_owner *overlay_touch(struct overlay *overlay, uint8_t kind, uint64_t id,
-                                    uint64_t sequence);
+                                    uint64_t sequence, struct overlay_owner **known);
+void overlay_forget(struct overlay_owner **known);
 void overlay_put(struct overlay *overlay, struct overlay_owner *owner, const struct row_key *key,
                  const void *value, size_t size);
 void overlay_delete(struct overlay *overlay, struct overlay_owner *owner,

@@ -110,10 +110,10 @@ static struct ticket_cached *cache_place(struct ticket_cache *cache, const char 
     uint64_t hash;
     memcpy(&hash, text + TICKET_TEXT_SIZE - 1 - 12, sizeof hash);
     hash *= UINT64_C(0x9e3779b97f4a7c15);
-    return &cache->entries[hash >> 52];
+    return &cache->entries[hash >> 49];
 }
 
-_Static_assert(TICKET_CACHE_SIZE == 1 << 12, "the bits of the hash that choose a place");
+_Static_assert(TICKET_CACHE_SIZE == 1 << 15, "the bits of the hash that choose a place");
 
 static bool texts_equal(const char *left, const char *right)
 {

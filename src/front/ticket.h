@@ -34,7 +34,7 @@ bool ticket_verify(struct text text, const uint8_t key[TICKET_KEY_SIZE], uint64_
 /* Tokens that were verified lately, so that a client that asks again costs no MAC. Direct-mapped,
  * private to the process; a look-up compares in constant time. Zero-initialised memory is an empty
  * cache. */
-enum { TICKET_CACHE_SIZE = 4096 };
+enum { TICKET_CACHE_SIZE = 32768 }; /* about 3.5 MiB when all are in use */
 struct ticket_cache {
     struct ticket_cached {
         char text[TICKET_TEXT_SIZE]; /* terminated when used, empty otherwise */

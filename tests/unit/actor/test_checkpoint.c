@@ -55,7 +55,8 @@ static void put(struct fixture *fixture, uint64_t id, uint64_t sequence, uint64_
 {
     struct overlay *overlay = &fixture->overlay;
     struct row_key key = row_key_of('w', id);
-    overlay_put(overlay, overlay_touch(overlay, KIND, id, sequence), &key, &value, sizeof value);
+    overlay_put(overlay, overlay_touch(overlay, KIND, id, sequence, NULL), &key, &value,
+                sizeof value);
 }
 
 static uint64_t read_row(struct fixture *fixture, uint64_t id)
@@ -133,7 +134,7 @@ static void test_rows_of_an_actor_are_saved_together(void **state)
         struct row_key key = row_key_of('w', 2);
         row_key_add_tag(&key, 'x');
         row_key_add_u64(&key, sub);
-        overlay_put(overlay, overlay_touch(overlay, KIND, 2, 2), &key, &sub, sizeof sub);
+        overlay_put(overlay, overlay_touch(overlay, KIND, 2, 2, NULL), &key, &sub, sizeof sub);
     }
     checkpoint_begin(fixture->checkpoint);
     step(fixture, 2); /* sorted */
@@ -150,7 +151,7 @@ static void test_deleted_rows_leave_the_environment(void **state)
     checkpoint_begin(fixture->checkpoint);
     finish_round(fixture, 1);
     struct row_key key = row_key_of('w', 1);
-    overlay_delete(overlay, overlay_touch(overlay, KIND, 1, 2), &key);
+    overlay_delete(overlay, overlay_touch(overlay, KIND, 1, 2, NULL), &key);
     checkpoint_begin(fixture->checkpoint);
     finish_round(fixture, 2);
     struct row_view view = overlay_view(overlay);

@@ -58,13 +58,14 @@ static void put(struct fixture *fixture, uint64_t user, uint64_t sequence, struc
                 const char *text)
 {
     struct overlay *overlay = &fixture->overlay;
-    overlay_put(overlay, overlay_touch(overlay, KIND, user, sequence), &key, text, strlen(text));
+    overlay_put(overlay, overlay_touch(overlay, KIND, user, sequence, NULL), &key, text,
+                strlen(text));
 }
 
 static void delete (struct fixture *fixture, uint64_t user, uint64_t sequence, struct row_key key)
 {
     struct overlay *overlay = &fixture->overlay;
-    overlay_delete(overlay, overlay_touch(overlay, KIND, user, sequence), &key);
+    overlay_delete(overlay, overlay_touch(overlay, KIND, user, sequence, NULL), &key);
 }
 
 static void assert_row(struct fixture *fixture, struct row_key key, const char *expected)
