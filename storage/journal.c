@@ -20,9 +20,12 @@ enum status journal_open(struct journal **journal, const char *directory,
     if (made == NULL)
         return STATUS_NO_MEMORY;
     made->floor = options->floor;
-    enum status status = lmdb_open(&made->lmdb, directory, options->map_size, options->read_only);
+    enum lmdb_access access = options->lock_only   ? LMDB_LOCK
+                              : options->read_only ? LMDB_READ
+                                                   : LMDB_WRITE;
+    enum status status = lmdb_open(&made->lmdb, directory, options->map_size, access);
     if (status == STATUS_OK) {
-        made->fill.ahead = options->read_only ? 0 : options->fill_ahead;
+        made->fill.ahead = access == LMDB_WRITE ? options->fill_ahead : 0;
         made->fill.limit = made->lmdb.page_count * made->lmdb.page_size;
         status = journal_read_begin(made);
     }

@@ -54,12 +54,13 @@ struct journal_options {
     uint64_t fill_ahead; /* bytes kept zero-filled ahead of use; 0: none */
     uint64_t floor;      /* sequences start above max(floor, what is stored) */
     bool read_only;      /* for relay, audit: no write lock; writes nothing but its reader's slot */
+    bool lock_only;      /* for a cut: as read_only, but it can take the writer's lock */
 };
 
 /* Makes the directory and those above it when missing (fsyncs the parents). Clears stale readers.
  * STATUS_IO, STATUS_CORRUPT (CRC or version of the last transaction or of the first record),
- * STATUS_NO_MEMORY, STATUS_STORAGE_FULL, STATUS_DENIED. read_only never makes it: STATUS_NOT_FOUND
- * until the writer has. */
+ * STATUS_NO_MEMORY, STATUS_STORAGE_FULL, STATUS_DENIED. read_only and lock_only never make it:
+ * STATUS_NOT_FOUND until the writer has. */
 enum status journal_open(struct journal **journal, const char *directory,
                          const struct journal_options *options);
 void journal_close(struct journal *journal); /* NULL is fine */

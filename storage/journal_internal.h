@@ -16,6 +16,7 @@ struct journal {
     uint64_t room_known_for;        /* transactions before the free list is looked at again */
     struct journal_trailer trailer; /* committed */
     MDB_txn *read_txn;              /* reset between reads; NULL before the first */
+    bool is_pinned;                 /* read_txn stays as it is: a cut's */
     bool is_reading;
 
     MDB_txn *txn; /* the transaction under way */
@@ -55,5 +56,8 @@ enum status journal_room(struct journal *journal, bool trim_only);
 enum status journal_refresh(struct journal *journal, MDB_txn *txn);
 /* The read transaction, renewed. End it with mdb_txn_reset. */
 enum status journal_read_begin(struct journal *journal);
+/* Renews it for the last time: from now on every read sees this snapshot. Call journal_refresh
+ * before anything else; apart, because a snapshot is taken at once and a refresh reads. */
+enum status journal_pin(struct journal *journal);
 
 #endif

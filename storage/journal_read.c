@@ -11,6 +11,13 @@ enum status journal_read_begin(struct journal *journal)
     return lmdb_status(error);
 }
 
+enum status journal_pin(struct journal *journal)
+{
+    enum status status = journal_read_begin(journal);
+    journal->is_pinned = status == STATUS_OK;
+    return status;
+}
+
 static enum status read_at(MDB_cursor *cursor, MDB_cursor_op op, MDB_val *key,
                            struct journal_event *event)
 {
@@ -87,7 +94,7 @@ static enum status read_from(struct journal *journal, uint64_t from, journal_eve
 enum status journal_read(struct journal *journal, uint64_t from, journal_event_cb cb, void *context)
 {
     check(!journal->is_reading);
-    enum status status = journal_read_begin(journal);
+    enum status status = journal->is_pinned ? STATUS_OK : journal_read_begin(journal);
     if (status != STATUS_OK)
         return status;
     journal->is_reading = true;
@@ -95,7 +102,8 @@ enum status journal_read(struct journal *journal, uint64_t from, journal_event_c
         status = journal_refresh(journal, journal->read_txn);
     if (status == STATUS_OK)
         status = read_from(journal, from, cb, context);
-    mdb_txn_reset(journal->read_txn);
+    if (!journal->is_pinned)
+        mdb_txn_reset(journal->read_txn);
     journal->is_reading = false;
     return status;
 }

@@ -150,10 +150,11 @@ static enum status open_database(struct lmdb_env *lmdb)
 }
 
 enum status lmdb_open(struct lmdb_env *lmdb, const char *directory, uint64_t map_size,
-                      bool read_only)
+                      enum lmdb_access access)
 {
     struct stat found;
     enum status status = STATUS_OK;
+    bool read_only = access != LMDB_WRITE;
     *lmdb = (struct lmdb_env){.read_only = read_only};
     if (stat(directory, &found) != 0) {
         if (errno != ENOENT || read_only)
@@ -161,7 +162,7 @@ enum status lmdb_open(struct lmdb_env *lmdb, const char *directory, uint64_t map
         status = env_make(directory, map_size);
     }
     if (status == STATUS_OK)
-        status = env_open(&lmdb->env, directory, map_size, read_only ? MDB_RDONLY : 0);
+        status = env_open(&lmdb->env, directory, map_size, access == LMDB_READ ? MDB_RDONLY : 0);
     /* The last writer may have died between a write and its sync: what is seen now must stay. (On a
      * file system that can't be written to, nothing is on its way to the disk.) */
     if (status == STATUS_OK && env_sync_file(lmdb->env) != STATUS_OK && !read_only)

@@ -20,17 +20,20 @@ struct lmdb_env {
     bool read_only;
 };
 
+/* LMDB_LOCK: as LMDB_READ, but write transactions can be begun, to hold the writer's lock. */
+enum lmdb_access { LMDB_WRITE, LMDB_READ, LMDB_LOCK };
+
 /* The one place where library errors become ours. */
 enum status lmdb_status(int error);
 /* The same for updates and commits, where EIO means a full disk too: LMDB calls a short write EIO.
  */
 enum status lmdb_write_status(int error);
 
-/* Opens it; when missing and not read_only, makes it beside and renames, so that after power loss
- * there is a whole environment or none. map_size 0 with read_only: the stored one. STATUS_NOT_FOUND
- * with read_only. Clears readers of processes that died. */
+/* Opens it; LMDB_WRITE makes it when it is missing, beside and renamed, so that after power loss
+ * there is a whole environment or none; otherwise STATUS_NOT_FOUND. map_size 0: the stored one.
+ * Clears readers of processes that died. Only LMDB_WRITE waits for the writer's lock. */
 enum status lmdb_open(struct lmdb_env *lmdb, const char *directory, uint64_t map_size,
-                      bool read_only);
+                      enum lmdb_access access);
 void lmdb_close(struct lmdb_env *lmdb); /* also after a failed open */
 void lmdb_clear_readers(struct lmdb_env *lmdb);
 

@@ -37,7 +37,8 @@ enum status state_open(struct state **state, const char *directory, uint64_t map
     *state = NULL;
     if (made == NULL)
         return STATUS_NO_MEMORY;
-    enum status status = lmdb_open(&made->lmdb, directory, map_size, read_only);
+    enum status status =
+        lmdb_open(&made->lmdb, directory, map_size, read_only ? LMDB_READ : LMDB_WRITE);
     if (status == STATUS_OK)
         status = load_covered(made);
     if (status == STATUS_OK)

@@ -41,9 +41,11 @@ static bool replay_event(void *context, const struct journal_event *event)
 enum status worker_replay(struct worker *worker, uint64_t *events)
 {
     struct replay replay = {worker, 0, STATUS_OK};
+    uint64_t covered = 0;
+    enum status status = state_reader_covered(worker->reader, &covered);
     worker->replaying = true;
-    enum status status =
-        journal_read(worker->journal, state_covered(worker->state) + 1, replay_event, &replay);
+    if (status == STATUS_OK)
+        status = journal_read(worker->journal, covered + 1, replay_event, &replay);
     worker->replaying = false;
     *events = replay.events;
     return status == STATUS_OK ? replay.status : status;

@@ -2,6 +2,7 @@
 #define BOXOFFICE_WORKER_H
 
 #include "behaviour.h"
+#include "cut.h"
 #include "segment.h"
 
 /* Runs a worker process until it is told to stop: drain → decide → commit → publish → reply, with
@@ -21,5 +22,10 @@ enum status worker_inspect(const struct behaviour *behaviour, const char *journa
                            const char *state_path, const struct config *config,
                            void (*visit)(void *context, const struct row_view *rows),
                            void *context);
+/* The same on a worker's part of a cut, which stays the caller's. */
+enum status worker_inspect_cut(const struct behaviour *behaviour, const struct cut_view *view,
+                               const struct config *config,
+                               void (*visit)(void *context, const struct row_view *rows),
+                               void *context);
 
 #endif
