@@ -61,6 +61,7 @@ class CrashControl:
         self.path.write_bytes(bytes(size))
         with open(self.path, "r+b") as file:
             self.map = mmap.mmap(file.fileno(), size)
+        self.before = bytes(size)
 
     @property
     def environment(self):
@@ -89,9 +90,10 @@ class CrashControl:
     def fired(self, order=0):
         return self._load(order * ORDER_SIZE + 40)
 
-    def hits(self, name, key=None):
-        """How often the point was passed, with that key or with any."""
-        at = ORDERS_MAX * ORDER_SIZE + self.points[name].number * KEYS * 8
-        if key is not None:
-            return self._load(at + key % KEYS * 8)
-        return sum(struct.unpack_from(f"={KEYS}Q", self.map, at))
+    def count_from_now(self):
+        self.before = bytes(self.map)
+
+    def hits(self, name, key):
+        """How often the point was passed with that key since count_from_now."""
+        at = (ORDERS_MAX * ORDER_SIZE + self.points[name].number * KEYS * 8) + key % KEYS * 8
+        return self._load(at) - struct.unpack_from("=Q", self.before, at)[0]

@@ -1,8 +1,8 @@
 """Load by clients that never retry, while workers are killed with SIGKILL.
 
 Every client keeps the history of what it was told, which is compared with the server's books
-afterwards. All choices come from one seed, which is printed: BOXOFFICE_SEED repeats them (the interleaving with
-the kills is the machine's). BOXOFFICE_KILLS sets the number of kills.
+afterwards. All choices come from one seed, which is printed: FAULT_SEED repeats them (the interleaving with the
+kills is the machine's). FAULT_KILLS sets the number of kills.
 """
 
 import asyncio
@@ -19,12 +19,12 @@ READY_TIMEOUT_S = 20
 
 
 def kill_count(initial=20):
-    return int(os.environ.get("BOXOFFICE_KILLS", initial))
+    return int(os.environ.get("FAULT_KILLS", initial))
 
 
 def choose_seed():
-    seed = int(os.environ.get("BOXOFFICE_SEED", random.SystemRandom().randrange(1 << 32)))
-    print(f"seed {seed}: BOXOFFICE_SEED={seed} repeats the choices")
+    seed = int(os.environ.get("FAULT_SEED", random.SystemRandom().randrange(1 << 32)))
+    print(f"seed {seed}: FAULT_SEED={seed} repeats the choices")
     return seed
 
 
@@ -123,7 +123,7 @@ class Storm:
             connection.close()
 
     async def _client(self, client):
-        connection = await Connection(self.server.port).open()
+        connection = await self._connect(client).open()
         try:
             await client.begin(connection)
             while not self.over:
@@ -134,12 +134,18 @@ class Storm:
             self.slowest_s = max(self.slowest_s, connection.slowest_s)
             connection.close()
 
+    def _connect(self, client):
+        return client.connect() if hasattr(client, "connect") else Connection(self.server.port)
+
     async def run(self, clients, victims, kills, answers_between=(100, 600)):
-        """Any client's failure ends it all."""
+        await self.run_beside(clients, self._killer(victims, kills, answers_between))
+
+    async def run_beside(self, clients, trouble):
+        """Until `trouble` sets self.over. Any client's failure ends it all."""
         async with asyncio.TaskGroup() as group:
             for client in clients:
                 group.create_task(self._client(client))
-            group.create_task(self._killer(victims, kills, answers_between))
+            group.create_task(trouble)
 
     def verdict(self, what):
         print(f"{what}: {self.kills} kills, {self.answered} steps answered, none failed; "
@@ -163,7 +169,7 @@ class Wallet:
         self.token = json.loads(body)["data"]["queueToken"]
 
     def note(self, kind, transaction_id, amount, balance, reservation=None):
-        signed = amount if kind == "CHARGE" else -amount
+        signed = -amount if kind == "USE" else amount
         assert balance == self.balance + signed, (self.user_id, self.balance, kind, amount, balance)
         self.balance = balance
         self.transactions.append((transaction_id, kind, amount, balance, reservation))

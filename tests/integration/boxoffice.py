@@ -271,9 +271,11 @@ class Server:
     _log_numbers = itertools.count(1)
     _user_ids = itertools.count(1_000_000_001)
 
-    def __init__(self, directory, *arguments, data=None, command_prefix=(), environment=None):
+    def __init__(self, directory, *arguments, data=None, command_prefix=(), environment=None,
+                 program=None):
         directory = pathlib.Path(directory)
         self.data = pathlib.Path(data) if data else directory / "data"
+        self.program = program or binary()
         self.arguments = [str(argument) for argument in arguments]
         self.command_prefix = list(command_prefix)
         self.environment = clean_environment() | (environment or {})
@@ -285,7 +287,7 @@ class Server:
     # ---- life ----
 
     def start(self, timeout_s=START_TIMEOUT_S):
-        command = [*self.command_prefix, binary(), "serve", "--listen", "127.0.0.1:0",
+        command = [*self.command_prefix, self.program, "serve", "--listen", "127.0.0.1:0",
                    "--data", str(self.data), *self.arguments]
         listening = threading.Event()
         self.port = None
@@ -336,7 +338,7 @@ class Server:
             self.audit()
 
     def audit(self):
-        result = subprocess.run([binary(), "audit", "--data", str(self.data)], timeout=300,
+        result = subprocess.run([self.program, "audit", "--data", str(self.data)], timeout=300,
                                 capture_output=True, text=True, env=clean_environment())
         assert result.returncode == 0, \
             f"audit: exit code {result.returncode}\n{result.stdout[-4000:]}{result.stderr[-4000:]}"
