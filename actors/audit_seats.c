@@ -1,17 +1,30 @@
 #include "audit_state.h"
+#include "directory.h"
 #include "obligations.h"
 #include "pack.h"
-#include "schedule.h"
 #include "seat.h"
+
+/* What a worker has in all. */
+struct listed {
+    uint64_t schedules, seats, sections;
+};
 
 struct seat_walk {
     struct audit *audit;
     const struct row_view *rows;
+    struct listed *listed;
     /* the schedule at hand */
     uint64_t schedule; /* 0: none yet */
     struct schedule_row row;
-    uint64_t laid_out, places, first_gap, first_expiry_ms;
+    uint64_t sections, laid_out, places, first_gap, first_expiry_ms;
     uint64_t buyers_seats, buyers_keys, keys, indexed_keys;
+};
+
+/* A worker's directory, and what it must agree with. */
+struct directory_walk {
+    struct audit *audit;
+    struct directory_row row;
+    uint64_t id, keys, indexed_keys;
 };
 
 static bool is_live(uint64_t state)
@@ -79,6 +92,9 @@ static void finish_schedule(struct seat_walk *walk)
     check_timer(walk);
     audit->schedules++;
     audit->seats += count;
+    walk->listed->schedules++;
+    walk->listed->seats += count;
+    walk->listed->sections += walk->sections;
 }
 
 static bool has_seat(const struct reservation_row *row, uint64_t seat)
@@ -121,7 +137,8 @@ static void visit_schedule_row(void *context, const struct row_key *key, struct 
     char tag = audit_tag(key);
     if (id != walk->schedule) {
         finish_schedule(walk);
-        *walk = (struct seat_walk){walk->audit, walk->rows, .schedule = id, .first_gap = 1};
+        *walk = (struct seat_walk){walk->audit, walk->rows, walk->listed, .schedule = id,
+                                   .first_gap = 1};
         if (tag != 0)
             audit_violation(walk->audit, "schedule %llu: rows without a schedule",
                             (unsigned long long)id);
@@ -131,6 +148,7 @@ static void visit_schedule_row(void *context, const struct row_key *key, struct 
     } else if (tag == 'l') {
         struct layout_row row;
         check(layout_row_decode(&row, value.data, value.size));
+        walk->sections = row.sections.count;
         walk->laid_out = sections_seat_count(row.sections.items, row.sections.count);
     } else if (tag == 'p') {
         struct place_row row;
@@ -149,6 +167,49 @@ static void visit_schedule_row(void *context, const struct row_key *key, struct 
         audit_violation(walk->audit, "schedule %llu: a row of an unknown kind",
                         (unsigned long long)id);
     }
+}
+
+/* ---- directories ---- */
+
+static void visit_directory_row(void *context, const struct row_key *key, struct row_bytes value)
+{
+    struct directory_walk *walk = context;
+    char tag = audit_tag(key);
+    if (tag == 0) {
+        walk->id = audit_id(key);
+        check(directory_row_decode(&walk->row, value.data, value.size));
+    } else if (tag == 'i') {
+        walk->keys++;
+    } else if (tag == 'e') {
+        walk->indexed_keys++;
+    } else {
+        audit_violation(walk->audit, "directory %llu: a row of an unknown kind",
+                        (unsigned long long)audit_id(key));
+    }
+}
+
+static void audit_directory(struct audit *audit, const struct row_view *rows,
+                            const struct listed *listed)
+{
+    struct directory_walk walk = {.audit = audit};
+    struct row_key table = audit_table('d');
+    audit_walk(rows, &table, visit_directory_row, &walk);
+    if (walk.id == 0)
+        return;
+    const struct directory_row *row = &walk.row;
+    if (row->schedules != listed->schedules || row->seats != listed->seats ||
+        row->sections != listed->sections)
+        audit_violation(audit,
+                        "directory %llu: %llu schedules, %llu seats, %llu sections; there "
+                        "are %llu, %llu, %llu",
+                        (unsigned long long)walk.id, (unsigned long long)row->schedules,
+                        (unsigned long long)row->seats, (unsigned long long)row->sections,
+                        (unsigned long long)listed->schedules, (unsigned long long)listed->seats,
+                        (unsigned long long)listed->sections);
+    if (row->live_keys != walk.keys || row->live_keys != walk.indexed_keys)
+        audit_violation(audit, "directory %llu: %llu idempotency keys, %llu indexed, %llu counted",
+                        (unsigned long long)walk.id, (unsigned long long)walk.keys,
+                        (unsigned long long)walk.indexed_keys, (unsigned long long)row->live_keys);
 }
 
 /* ---- reservations ---- */
@@ -298,10 +359,12 @@ static void visit_obligation(void *context, const struct row_key *key, struct ro
 
 void audit_seats(struct audit *audit, const struct row_view *rows)
 {
-    struct seat_walk walk = {.audit = audit, .rows = rows};
+    struct listed listed = {0};
+    struct seat_walk walk = {.audit = audit, .rows = rows, .listed = &listed};
     struct row_key table = audit_table('s');
     audit_walk(rows, &table, visit_schedule_row, &walk);
     finish_schedule(&walk);
+    audit_directory(audit, rows, &listed);
     table = audit_table('r');
     audit_walk(rows, &table, visit_reservation, &walk);
     table = audit_table('o');

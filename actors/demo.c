@@ -11,6 +11,7 @@ static const struct {
     {"Floor", 2, 10, 110000},
     {"Balcony", 2, 10, 80000},
 };
+_Static_assert(sizeof hall / sizeof hall[0] == DEMO_SECTIONS, "as the header says");
 
 static const char *const bills[] = {
     "The Paper Lanterns", "Aurora Quartet", "Midnight Tram",      "Seven Rivers Orchestra",
@@ -32,6 +33,14 @@ uint64_t demo_schedule_count(uint64_t hold_count)
 uint64_t demo_concert_count(uint64_t hold_count)
 {
     return div_up(demo_schedule_count(hold_count), DEMO_SCHEDULES_PER_CONCERT);
+}
+
+uint64_t demo_schedules_of(uint64_t hold_count, uint64_t worker, uint64_t workers)
+{
+    uint64_t count = 0;
+    for (uint64_t schedule = 1; schedule <= demo_schedule_count(hold_count); schedule++)
+        count += schedule % PARTITION_COUNT % workers == worker;
+    return count;
 }
 
 uint64_t demo_schedule_concert(uint64_t schedule)

@@ -8,11 +8,18 @@
  * message. With N demo holds, reservation r of 1…N is user r's hold of one seat. Its schedule's id
  * is r modulo PARTITION_COUNT, because a reservation lives in its schedule's partition. */
 
-enum { DEMO_SEATS = 50, DEMO_SCHEDULES_PER_CONCERT = 4, DEMO_SCHEDULES_MIN = 16 };
+enum {
+    DEMO_SEATS = 50,
+    DEMO_SECTIONS = 3,
+    DEMO_SCHEDULES_PER_CONCERT = 4,
+    DEMO_SCHEDULES_MIN = 16
+};
 
 /* Schedules have the ids 1…count, concerts likewise. */
 uint64_t demo_schedule_count(uint64_t hold_count);
 uint64_t demo_concert_count(uint64_t hold_count);
+/* How many of the schedules seat worker `worker` of `workers` has. */
+uint64_t demo_schedules_of(uint64_t hold_count, uint64_t worker, uint64_t workers);
 uint64_t demo_schedule_concert(uint64_t schedule);
 
 uint64_t demo_hold_user(uint64_t reservation);

@@ -55,8 +55,7 @@ static int fail_datadir(const struct server *server, enum status status)
         return command_fail(EX_TEMPFAIL, "data directory %s is in use by another process",
                             config->data);
     case STATUS_MISMATCH:
-        if (datadir->seat_workers == config->seat_workers &&
-            datadir->wallet_workers == config->wallet_workers)
+        if (datadir->seat_workers == 0)
             return command_fail(EX_CONFIG, "data directory %s is of another format version",
                                 config->data);
         return command_fail(

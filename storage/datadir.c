@@ -131,7 +131,7 @@ static enum status settle_layout(struct datadir *datadir, uint64_t seat_workers,
                                  uint64_t wallet_workers)
 {
     struct datadir_layout layout;
-    bool has_workers, may_make = seat_workers > 0, may_write = datadir->lock_fd >= 0;
+    bool has_workers, may_make = seat_workers > 0;
     enum status status = find_workers(datadir, &has_workers);
     if (status != STATUS_OK)
         return status;
@@ -145,20 +145,14 @@ static enum status settle_layout(struct datadir *datadir, uint64_t seat_workers,
     }
     if (status != STATUS_OK)
         return status;
-    if (layout.records > RECORDS_VERSION)
+    if (layout.records != RECORDS_VERSION)
         return STATUS_MISMATCH;
     datadir->is_new = !has_workers;
     datadir->incarnation = layout.incarnation;
     datadir->seat_workers = layout.seat_workers;
     datadir->wallet_workers = layout.wallet_workers;
-    if (may_make &&
-        (layout.seat_workers != seat_workers || layout.wallet_workers != wallet_workers))
-        return STATUS_MISMATCH;
-    if (layout.records == RECORDS_VERSION || !may_write)
-        return STATUS_OK;
-    /* From here on there may be records that an older binary does not know. */
-    layout.records = RECORDS_VERSION;
-    return layout_write(datadir, &layout);
+    bool same = layout.seat_workers == seat_workers && layout.wallet_workers == wallet_workers;
+    return may_make && !same ? STATUS_MISMATCH : STATUS_OK;
 }
 
 enum status datadir_open(struct datadir *datadir, const char *path, uint64_t seat_workers,

@@ -35,7 +35,7 @@ struct datadir {
 
 /* Makes or opens and locks it, waiting at most lock_wait_ms. STATUS_BUSY: somebody else has the
  * lock. STATUS_MISMATCH: made with other worker counts, which seat_workers and wallet_workers then
- * say, or (both 0) of another format version or with records of a later one. STATUS_CORRUPT,
+ * say, or (both 0) of another format or records version. STATUS_CORRUPT,
  * STATUS_IO, STATUS_STORAGE_FULL, STATUS_DENIED.
  *
  * With worker counts 0 (audit, backup) it is never made (STATUS_NOT_FOUND), and the stored counts

@@ -4,7 +4,7 @@
 /* The first ids are those of demo holds. */
 static const uint64_t FIRST_SEQUENCE = UINT64_C(1) << 20;
 
-enum { LAPSED_MAX = DECISION_EVENTS_MAX - 1 };
+enum { LAPSED_MAX = 15 };
 
 /* Seats that the request names and somebody has. */
 struct obstacles {

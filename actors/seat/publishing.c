@@ -1,4 +1,4 @@
-#include "schedule.h"
+#include "directory.h"
 #include "seat.h"
 #include <stdlib.h>
 
@@ -95,27 +95,54 @@ void concert_publish(const void *object, void *publish_context)
                     concert->row.title.length);
 }
 
+struct start {
+    struct seat_catalogue *to;
+    uint64_t below; /* ids from here on are for a later pass */
+    uint64_t id;    /* schedules: the one found; 0: none */
+};
+
 static bool start_concert(void *context, const struct row_key *key, struct row_bytes value)
 {
+    struct start *start = context;
     struct concert_row row;
+    uint64_t id = row_key_u64(key, 1);
     check(concert_row_decode(&row, value.data, value.size));
-    publish_concert(context, row_key_u64(key, 1), row.title.data, row.title.length);
+    if (id >= start->below)
+        return false;
+    publish_concert(start->to, id, row.title.data, row.title.length);
     return true;
 }
 
-struct next_schedule {
-    struct seat_catalogue *to;
-    uint64_t id; /* of the one found; 0: none */
-};
-
 static bool start_schedule(void *context, const struct row_key *key, struct row_bytes value)
 {
-    struct next_schedule *next = context;
+    struct start *start = context;
     struct schedule_row row;
+    uint64_t id = row_key_u64(key, 1);
     check(key->size == 9 && schedule_row_decode(&row, value.data, value.size));
-    next->id = row_key_u64(key, 1);
-    publish_schedule(next->to, next->id, &row);
+    if (id < start->below) {
+        start->id = id;
+        publish_schedule(start->to, id, &row);
+    }
     return false;
+}
+
+/* Ids in [from, below): concerts first, as when they were made. Demo schedules may also bring a
+ * concert of another worker, listed when it is first met; what was made later is listed after it.
+ */
+static void start_range(struct seat_catalogue *to, const struct row_view *rows, uint64_t from,
+                        uint64_t below)
+{
+    struct start start = {.to = to, .below = below};
+    struct row_key prefix = {.size = 1, .data = {'c'}}, from_key = concert_key(from);
+    rows->scan(rows->context, &prefix, &from_key, false, start_concert, &start);
+    /* From one schedule's first row to the next one's, past the rows of its seats. */
+    prefix.data[0] = 's';
+    do {
+        from_key = schedule_key(from);
+        start.id = 0;
+        rows->scan(rows->context, &prefix, &from_key, false, start_schedule, &start);
+        from = start.id + 1;
+    } while (start.id != 0);
 }
 
 void seat_start(const struct row_view *rows, void *publish_context)
@@ -124,16 +151,6 @@ void seat_start(const struct row_view *rows, void *publish_context)
     memset(&to->concerts, 0, sizeof to->concerts);
     memset(&to->schedules, 0, sizeof to->schedules);
     catalogue_reset(to->catalogue);
-    struct row_key prefix = {.size = 1, .data = {'c'}};
-    rows->scan(rows->context, &prefix, NULL, false, start_concert, to);
-    /* From one schedule's first row to the next one's, past the rows of its seats. */
-    prefix.data[0] = 's';
-    struct next_schedule next = {.to = to};
-    for (uint64_t from = 0;; from = next.id + 1) {
-        struct row_key from_key = schedule_key(from);
-        next.id = 0;
-        rows->scan(rows->context, &prefix, &from_key, false, start_schedule, &next);
-        if (next.id == 0)
-            break;
-    }
+    start_range(to, rows, 0, DIRECTORY_FIRST_ID);
+    start_range(to, rows, DIRECTORY_FIRST_ID, UINT64_MAX);
 }

@@ -80,8 +80,8 @@ void seat_emit_expired(struct decision *decision, uint64_t reservation,
 /* A part of what is due when there is much of it; apply sets the timer again for the rest. */
 void seat_decide_expiry(struct decision *decision, const struct schedule *schedule)
 {
-    uint64_t due[DECISION_EVENTS_MAX];
-    unsigned count = expiries_due(schedule, decision->now_ms, due, DECISION_EVENTS_MAX);
+    uint64_t due[EXPIRIES_PER_TIMER_MAX];
+    unsigned count = expiries_due(schedule, decision->now_ms, due, EXPIRIES_PER_TIMER_MAX);
     for (unsigned i = 0; i < count; i++) {
         struct row_key key = reservation_key(due[i]);
         struct reservation_row row;

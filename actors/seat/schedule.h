@@ -81,8 +81,8 @@ static inline struct row_key concert_key(uint64_t concert)
     return row_key_of('c', concert);
 }
 
-/* The longest series of seats a schedule can have: an index fills 17 bits of a seat's id. */
-enum { SCHEDULE_SEATS_MAX = 0x1ffff };
+/* Holds that one timer message ends; the timer is set again for the rest. */
+enum { EXPIRIES_PER_TIMER_MAX = 16 };
 
 /* schedule.c */
 enum status schedule_load(void *object, const struct row_view *rows);

@@ -1,5 +1,6 @@
 #include "seat.h"
 #include "demo.h"
+#include "directory.h"
 #include "schedule.h"
 
 static void schedule_decide(struct decision *decision, const void *object,
@@ -65,6 +66,11 @@ static enum status seat_route(const struct message *message, const struct row_vi
     *kind = &schedule_kind;
     if (key_id == 0 || key_id > ID_MAX)
         return STATUS_NOT_FOUND;
+    if (message->kind == REQUEST_CONCERT_CREATE) {
+        *kind = &directory_kind;
+        *id = key_id;
+        return STATUS_OK;
+    }
     if (message->kind == REQUEST_HOLD || message->kind == REQUEST_SEATS_GET) {
         *id = key_id;
         return STATUS_OK;
@@ -77,7 +83,21 @@ static enum status seat_route(const struct message *message, const struct row_vi
     return STATUS_OK;
 }
 
-/* ---- demo data: concerts, then schedules, then holds ---- */
+/* ---- demo data: directories, concerts, schedules, holds ---- */
+
+static void seed_directory(const struct config *config, uint64_t worker, struct seed_event *event)
+{
+    struct catalogue_grown *grown = &event->body.catalogue_grown;
+    event->kind = &directory_kind;
+    event->actor = DIRECTORY_BASE + worker;
+    event->event_kind = EVENT_CATALOGUE_GROWN;
+    event->aggregate = event->actor;
+    event->aggregate_version = VERSION_INTERNAL;
+    *grown = (struct catalogue_grown){.directory = event->actor};
+    grown->schedules = demo_schedules_of(config->demo_holds, worker, config->seat_workers);
+    grown->seats = grown->schedules * DEMO_SEATS;
+    grown->sections = grown->schedules * DEMO_SECTIONS;
+}
 
 static void seed_concert(uint64_t concert, struct seed_event *event)
 {
@@ -119,15 +139,19 @@ static void seed_hold(uint64_t reservation, struct seed_event *event)
 static bool seat_seed(const struct config *config, uint64_t index, uint64_t now_ms,
                       uint64_t next_sequence, struct seed_event *event)
 {
-    uint64_t concerts = demo_concert_count(config->demo_holds);
-    uint64_t schedules = demo_schedule_count(config->demo_holds);
+    uint64_t directories = config->seat_workers;
+    uint64_t concerts = directories + demo_concert_count(config->demo_holds);
+    uint64_t schedules = concerts + demo_schedule_count(config->demo_holds);
+    uint64_t holds = schedules + config->demo_holds;
     (void)next_sequence;
-    if (index < concerts)
-        seed_concert(index + 1, event);
-    else if (index < concerts + schedules)
+    if (index < directories)
+        seed_directory(config, index, event);
+    else if (index < concerts)
+        seed_concert(index - directories + 1, event);
+    else if (index < schedules)
         seed_schedule(index - concerts + 1, now_ms, event);
-    else if (index < concerts + schedules + config->demo_holds)
-        seed_hold(index - concerts - schedules + 1, event);
+    else if (index < holds)
+        seed_hold(index - schedules + 1, event);
     else
         return false;
     return true;
@@ -155,7 +179,17 @@ const struct actor_kind schedule_kind = {
     .publish = schedule_publish,
 };
 
-static const struct actor_kind *const kinds[] = {&concert_kind, &schedule_kind, NULL};
+const struct actor_kind directory_kind = {
+    .name = "directory",
+    .number = DIRECTORY_KIND,
+    .object_size = sizeof(struct directory),
+    .load = directory_load,
+    .decide = directory_decide,
+    .apply = directory_apply,
+};
+
+static const struct actor_kind *const kinds[] = {&concert_kind, &schedule_kind, &directory_kind,
+                                                 NULL};
 
 const struct behaviour seat_behaviour = {
     .role = ROLE_SEAT,

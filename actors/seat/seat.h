@@ -6,10 +6,11 @@
 
 /* What is on sale: concerts, and schedules with their seats, holds and reservations. A reservation
  * is a row of its schedule's actor, found by its id alone. */
-enum { CONCERT_KIND = 2, SCHEDULE_KIND = 3 };
+enum { CONCERT_KIND = 2, SCHEDULE_KIND = 3, DIRECTORY_KIND = 4 };
 
 extern const struct actor_kind concert_kind;
 extern const struct actor_kind schedule_kind;
+extern const struct actor_kind directory_kind;
 extern const struct behaviour seat_behaviour;
 
 /* The publish context of a seat worker: where the read snapshot is, and which entry is whose. */

@@ -54,9 +54,11 @@ void batch_touch(struct worker *worker, struct actor *actor)
 {
     if (actor->touched)
         return;
-    check(worker->batch.touched_count < BATCH_TOUCHED_MAX);
+    struct batch *batch = &worker->batch;
+    batch->touched = grow(batch->touched, batch->touched_count, &batch->touched_capacity,
+                          sizeof(struct actor *));
     actor->touched = true;
-    worker->batch.touched[worker->batch.touched_count++] = actor;
+    batch->touched[batch->touched_count++] = actor;
 }
 
 void batch_note_obligation(struct worker *worker, uint8_t actor_kind, uint64_t actor,

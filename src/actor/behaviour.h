@@ -5,6 +5,8 @@
 #include "messages.h"
 #include "records.h"
 #include "rows.h"
+#include <stddef.h>
+#include <string.h>
 
 /* An actor kind is a table of pure functions. decide looks at a message and the state and says what
  * happens: events and a reply. apply is the only place where state changes, for a live event and in
@@ -37,7 +39,8 @@ struct event_view {
 /* For apply: the aggregate's version after the event, when it was `version` before. */
 uint64_t event_version(const struct event_view *event, uint64_t version);
 
-enum { DECISION_EVENTS_MAX = 16, DECISION_BYTES_MAX = 16 * 1024 };
+enum { DECISION_EVENTS_MAX = 160, DECISION_BYTES_MAX = 64 * 1024 };
+struct actor_kind;
 
 /* What decide is given, and what it gives back. */
 struct decision {
@@ -56,14 +59,23 @@ struct decision {
     bool answers_waiters;
     uint64_t wait_key, wait_attempt;
     unsigned event_count;
-    struct {
-        uint16_t kind;
+    uint32_t bytes_used;
+    /* from here on, what event_count and bytes_used say is valid */
+    struct decided_event {
+        const struct actor_kind *actor_kind; /* NULL: of the actor that decides */
+        uint64_t actor;
         uint64_t aggregate, aggregate_version;
         uint32_t offset, size; /* in bytes[] */
+        uint16_t kind;
     } events[DECISION_EVENTS_MAX];
-    uint32_t bytes_used;
     uint8_t bytes[DECISION_BYTES_MAX];
 };
+
+/* Makes it ready for a decision; the caller fills in what stands under "in". */
+static inline void decision_init(struct decision *decision)
+{
+    memset(decision, 0, offsetof(struct decision, events));
+}
 
 /* `aggregate` is the id by which consumers order events (user, reservation, room).
  * aggregate_version counts its public events, those that the relay publishes, from 1 without gaps:
@@ -71,6 +83,11 @@ struct decision {
 enum { VERSION_INTERNAL = 0 };
 void decision_emit(struct decision *decision, enum event_kind kind, uint64_t aggregate,
                    uint64_t aggregate_version, const union event *body);
+/* The same for an event of another actor of this worker (its owner must be this worker). All events
+ * of a decision are in one transaction. */
+void decision_emit_to(struct decision *decision, const struct actor_kind *actor_kind,
+                      uint64_t actor, enum event_kind kind, uint64_t aggregate,
+                      uint64_t aggregate_version, const union event *body);
 /* Ends a request: OK or a refusal; the caller has filled decision->reply. REPLY_NONE: no body. */
 void decision_reply(struct decision *decision, enum outcome outcome, enum reply_kind kind);
 /* The request waits until a later decision answers wait_key; when its worker dies it is decided

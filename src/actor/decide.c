@@ -125,7 +125,7 @@ static void journal_and_apply(struct worker *worker, struct actor *actor,
 
 void worker_seed_event(struct worker *worker, const struct seed_event *seed)
 {
-    uint8_t payload[DECISION_BYTES_MAX];
+    uint8_t payload[JOURNAL_PAYLOAD_MAX];
     struct actor *actor = cache_get(&worker->cache, seed->kind, seed->actor, &worker->rows);
     struct journal_event event = {
         .aggregate = seed->aggregate,
@@ -145,24 +145,29 @@ static void apply_events(struct worker *worker, struct actor *actor)
 {
     struct decision *decision = &worker->decision;
     for (unsigned i = 0; i < decision->event_count; i++) {
+        const struct decided_event *decided = &decision->events[i];
+        struct actor *to =
+            decided->actor_kind == NULL
+                ? actor
+                : cache_get(&worker->cache, decided->actor_kind, decided->actor, &worker->rows);
         struct journal_event event = {
-            .aggregate = decision->events[i].aggregate,
-            .aggregate_version = decision->events[i].aggregate_version,
-            .actor = actor_base(actor)->id,
+            .aggregate = decided->aggregate,
+            .aggregate_version = decided->aggregate_version,
+            .actor = actor_base(to)->id,
             .at_ms = decision->now_ms,
-            .kind = decision->events[i].kind,
-            .actor_kind = actor->kind->number,
-            .payload = decision->bytes + decision->events[i].offset,
-            .payload_size = decision->events[i].size,
+            .kind = decided->kind,
+            .actor_kind = to->kind->number,
+            .payload = decision->bytes + decided->offset,
+            .payload_size = decided->size,
         };
-        journal_and_apply(worker, actor, &event);
+        journal_and_apply(worker, to, &event);
     }
 }
 
 static void decision_begin(struct worker *worker, uint64_t resumed_attempt)
 {
     struct decision *decision = &worker->decision;
-    memset(decision, 0, offsetof(struct decision, bytes));
+    decision_init(decision);
     decision->now_ms = clock_now_ms();
     decision->next_sequence = journal_next_sequence(worker->journal);
     decision->resumed_attempt = resumed_attempt;

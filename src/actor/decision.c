@@ -12,17 +12,27 @@ uint64_t event_version(const struct event_view *event, uint64_t version)
 void decision_emit(struct decision *decision, enum event_kind kind, uint64_t aggregate,
                    uint64_t aggregate_version, const union event *body)
 {
+    decision_emit_to(decision, NULL, 0, kind, aggregate, aggregate_version, body);
+}
+
+void decision_emit_to(struct decision *decision, const struct actor_kind *actor_kind,
+                      uint64_t actor, enum event_kind kind, uint64_t aggregate,
+                      uint64_t aggregate_version, const union event *body)
+{
     check(decision->event_count < DECISION_EVENTS_MAX);
     uint8_t *to = decision->bytes + decision->bytes_used;
     size_t size =
         event_encode((uint16_t)kind, body, to, sizeof decision->bytes - decision->bytes_used);
     check(size > 0);
-    unsigned at = decision->event_count++;
-    decision->events[at].kind = (uint16_t)kind;
-    decision->events[at].aggregate = aggregate;
-    decision->events[at].aggregate_version = aggregate_version;
-    decision->events[at].offset = decision->bytes_used;
-    decision->events[at].size = (uint32_t)size;
+    decision->events[decision->event_count++] = (struct decided_event){
+        .actor_kind = actor_kind,
+        .actor = actor,
+        .aggregate = aggregate,
+        .aggregate_version = aggregate_version,
+        .offset = decision->bytes_used,
+        .size = (uint32_t)size,
+        .kind = (uint16_t)kind,
+    };
     decision->bytes_used += (uint32_t)size;
 }
 

@@ -16,7 +16,6 @@ enum {
     BATCH_REQUESTS_MAX = 512, /* requests decided before a commit */
     BATCH_ANSWERS_MAX = 512,  /* replies of other workers taken up before a commit */
     BATCH_TIMERS_MAX = 64,
-    BATCH_TOUCHED_MAX = BATCH_REQUESTS_MAX + BATCH_ANSWERS_MAX + BATCH_TIMERS_MAX,
     WAITERS_MAX = 16384,
 };
 
@@ -49,8 +48,8 @@ struct batch {
     uint64_t event_kinds;                 /* a bit for each, for crash points */
     unsigned reply_count, reply_capacity; /* at most one for each request and each waiter */
     struct pending_reply *replies;
-    unsigned touched_count;
-    struct actor *touched[BATCH_TOUCHED_MAX];
+    unsigned touched_count, touched_capacity;
+    struct actor **touched;
     unsigned change_count, change_capacity;
     struct obligation_change *changes;
 };

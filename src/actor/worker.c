@@ -101,6 +101,7 @@ static void close_worker(struct worker *worker)
     state_close(worker->state);
     free(worker->batch.replies);
     free(worker->batch.changes);
+    free((void *)worker->batch.touched);
 }
 
 static void beat(struct worker *worker)

@@ -6,13 +6,17 @@
 
 /* Fixed limits that more than one folder relies on. What a person may tune is in options.def. */
 enum {
-    PARTITION_COUNT = 64, /* id mod 64 is an actor's partition, for life */
+    PARTITION_COUNT = 64,             /* id mod 64 is an actor's partition, for life */
+    DIRECTORY_BASE = PARTITION_COUNT, /* + a seat worker's number: id of its own actor */
     RESERVATION_SEATS_MAX = 64,
     SECTIONS_MAX = 32,
-    LIST_MAX = 1000,       /* items in one list answer (transactions, reservations) */
-    SEAT_LIST_MAX = 10000, /* seats in one seat map answer */
-    TEXT_NAME_MAX = 64,    /* section names, bytes */
-    TEXT_TITLE_MAX = 200,  /* concert titles, bytes */
+    LIST_MAX = 1000,              /* items in one list answer (transactions, reservations) */
+    SEAT_LIST_MAX = 10000,        /* seats in one seat map answer */
+    SCHEDULE_SEATS_MAX = 0x1ffff, /* a seat's index fills 17 bits of its id */
+    CONCERT_SCHEDULES_MAX = 128,  /* made by one call; a body has room for few more */
+    CONCERT_SECTIONS_MAX = 256,   /* in all schedules of one call */
+    TEXT_NAME_MAX = 64,           /* section names, bytes */
+    TEXT_TITLE_MAX = 200,         /* concert titles, bytes */
     IDEMPOTENCY_KEY_MAX = 64,
     IDEMPOTENCY_KEYS_PER_USER_MAX = 10000,
 };

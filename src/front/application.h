@@ -19,6 +19,7 @@ struct application {
     struct scratch scratch;
     struct catalogue_view catalogue;
     struct ticket_cache tickets;
+    uint64_t creations; /* concerts asked for without an idempotency key */
 };
 
 /* `segment` must outlive it. */

@@ -94,6 +94,35 @@ enum body_field body_ids(const struct body *body, const char *name, uint32_t max
     return BODY_FIELD_OK;
 }
 
+enum body_field body_text(const struct body *body, const char *name, struct text *value)
+{
+    const json_t *item = field_find(body, name);
+    if (item == NULL)
+        return BODY_FIELD_ABSENT;
+    if (!json_is_string(item))
+        return BODY_FIELD_WRONG;
+    *value = (struct text){.data = json_string_value(item), .size = json_string_length(item)};
+    return BODY_FIELD_OK;
+}
+
+enum body_field body_list(const struct body *body, const char *name, struct body_list *list)
+{
+    const json_t *item = field_find(body, name);
+    if (item == NULL)
+        return BODY_FIELD_ABSENT;
+    if (!json_is_array(item))
+        return BODY_FIELD_WRONG;
+    *list = (struct body_list){item, body->wide, json_array_size(item)};
+    return BODY_FIELD_OK;
+}
+
+bool body_item(const struct body_list *list, size_t number, struct body *item)
+{
+    json_t *object = json_array_get(list->array, number);
+    *item = (struct body){object, list->wide};
+    return json_is_object(object);
+}
+
 bool body_type_is_json(struct text content_type)
 {
     struct text rest = content_type, type;

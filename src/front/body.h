@@ -30,6 +30,18 @@ enum body_field body_integer(const struct body *body, const char *name, uint64_t
 enum body_field body_ids(const struct body *body, const char *name, uint32_t max, uint64_t *items,
                          uint32_t *count);
 
+/* A string; `value` is valid until body_fini. */
+enum body_field body_text(const struct body *body, const char *name, struct text *value);
+/* An array; its items by number. What body_item gives is an object that is part of `body` (no
+ * body_fini), or false when the item is none. */
+struct body_list {
+    const void *array; /* of the JSON library */
+    bool wide;
+    size_t count;
+};
+enum body_field body_list(const struct body *body, const char *name, struct body_list *list);
+bool body_item(const struct body_list *list, size_t number, struct body *item);
+
 /* "application/json", any case, with or without parameters. */
 bool body_type_is_json(struct text content_type);
 /* 64 bits over the raw bytes: tells another body under the same Idempotency-Key. The same on every

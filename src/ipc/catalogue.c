@@ -35,6 +35,7 @@ enum status catalogue_add_concert(struct catalogue *catalogue, uint64_t concert,
     if (position >= visible || !concert_equal(&catalogue->concerts[position], &entry)) {
         /* schedules name concerts by position, so none may stay that names what goes */
         if (position < visible) {
+            atomic_store_explicit(&catalogue->seat_total, 0, memory_order_relaxed);
             atomic_store_explicit(&catalogue->schedule_count, 0, memory_order_release);
             atomic_store_explicit(&catalogue->concert_count, position, memory_order_release);
         }
@@ -44,6 +45,20 @@ enum status catalogue_add_concert(struct catalogue *catalogue, uint64_t concert,
     atomic_store_explicit(&catalogue->concerts_added, position + 1, memory_order_relaxed);
     *at = position;
     return STATUS_OK;
+}
+
+static void seats_count(struct catalogue *catalogue, uint64_t seats)
+{
+    seats += atomic_load_explicit(&catalogue->seats_added, memory_order_relaxed);
+    atomic_store_explicit(&catalogue->seats_added, seats, memory_order_relaxed);
+}
+
+/* Makes exactly the first `count` schedules visible. */
+static void catalogue_show(struct catalogue *catalogue, uint32_t count)
+{
+    uint64_t seats = atomic_load_explicit(&catalogue->seats_added, memory_order_relaxed);
+    atomic_store_explicit(&catalogue->seat_total, seats, memory_order_relaxed);
+    atomic_store_explicit(&catalogue->schedule_count, count, memory_order_release);
 }
 
 enum status catalogue_add_schedule(struct catalogue *catalogue,
@@ -58,13 +73,15 @@ enum status catalogue_add_schedule(struct catalogue *catalogue,
         return STATUS_FULL;
     entry = &catalogue->schedules[position];
     if (position < visible && schedule_equal(entry, schedule)) {
+        seats_count(catalogue, schedule->seat_count);
         atomic_store_explicit(&entry->free, available, memory_order_release);
     } else {
         if (position < visible)
-            atomic_store_explicit(&catalogue->schedule_count, position, memory_order_release);
+            catalogue_show(catalogue, position);
         memcpy(entry, schedule, offsetof(struct catalogue_schedule, free));
         atomic_store_explicit(&entry->free, available, memory_order_relaxed);
-        atomic_store_explicit(&catalogue->schedule_count, position + 1, memory_order_release);
+        seats_count(catalogue, schedule->seat_count);
+        catalogue_show(catalogue, position + 1);
     }
     atomic_store_explicit(&catalogue->schedules_added, position + 1, memory_order_relaxed);
     *at = position;
@@ -83,4 +100,5 @@ void catalogue_reset(struct catalogue *catalogue)
 {
     atomic_store_explicit(&catalogue->concerts_added, 0, memory_order_relaxed);
     atomic_store_explicit(&catalogue->schedules_added, 0, memory_order_relaxed);
+    atomic_store_explicit(&catalogue->seats_added, 0, memory_order_relaxed);
 }

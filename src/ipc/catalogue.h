@@ -13,7 +13,12 @@
  * written before `schedule_count` is release-stored, and what changes is one atomic word, so a
  * reader never sees a torn line. A successor adds the same entries again in the same order (only
  * committed ones are ever added); meanwhile readers go on seeing all that its predecessor left. */
-enum { CATALOGUE_SCHEDULES_MAX = 50000, CATALOGUE_CONCERTS_MAX = 50000 };
+enum {
+    CATALOGUE_SCHEDULES_MAX = 50000,
+    CATALOGUE_CONCERTS_MAX = 50000,
+    CATALOGUE_SEATS_MAX = 2000000,
+    CATALOGUE_SECTIONS_MAX = 200000,
+};
 
 struct catalogue_schedule {
     uint64_t schedule, concert;
@@ -33,6 +38,8 @@ struct catalogue {
     _Alignas(64) _Atomic uint32_t schedule_count;
     _Atomic uint32_t concert_count;
     _Atomic uint32_t schedules_added, concerts_added; /* owner only: since its start */
+    _Atomic uint64_t seats_added;                     /* likewise */
+    _Atomic uint64_t seat_total;                      /* of the schedules that are visible */
     struct catalogue_concert concerts[CATALOGUE_CONCERTS_MAX];
     struct catalogue_schedule schedules[CATALOGUE_SCHEDULES_MAX];
 };
@@ -62,6 +69,11 @@ static inline uint32_t catalogue_concert_count(const struct catalogue *catalogue
 {
     uint32_t count = atomic_load_explicit(&catalogue->concert_count, memory_order_acquire);
     return count < CATALOGUE_CONCERTS_MAX ? count : CATALOGUE_CONCERTS_MAX;
+}
+
+static inline uint64_t catalogue_seat_total(const struct catalogue *catalogue)
+{
+    return atomic_load_explicit(&catalogue->seat_total, memory_order_relaxed);
 }
 
 /* Owner only. Position of the entry, or STATUS_FULL. The writer keeps its own index from id to

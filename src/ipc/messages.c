@@ -1,5 +1,8 @@
 #include "messages.h"
 
+#define ITEM(tag, FIELDS) FIELDS_CODEC_DEFINE(tag, FIELDS)
+REQUEST_ITEMS(ITEM)
+#undef ITEM
 #define REQUEST(id, NAME, tag, owner, key, flags) FIELDS_CODEC_DEFINE(tag, NAME##_FIELDS)
 REQUESTS(REQUEST)
 #undef REQUEST

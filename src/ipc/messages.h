@@ -5,7 +5,7 @@
 #include "limits.h"
 #include "messages.def"
 
-enum { MESSAGES_VERSION = 1 };
+enum { MESSAGES_VERSION = 2 };
 
 enum role {
     ROLE_SUPERVISOR,
@@ -58,6 +58,9 @@ enum reply_kind {
 #undef REPLY
 };
 
+#define ITEM(tag, FIELDS) FIELDS_STRUCT(tag, FIELDS) FIELDS_CODEC_DECLARE(tag)
+REQUEST_ITEMS(ITEM)
+#undef ITEM
 #define REQUEST(id, NAME, tag, owner, key, flags)                                                  \
     FIELDS_STRUCT(tag, NAME##_FIELDS) FIELDS_CODEC_DECLARE(tag)
 REQUESTS(REQUEST)

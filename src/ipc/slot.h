@@ -39,14 +39,14 @@ struct slot {
 enum {
     SLOT_SMALL_REQUEST_SIZE = 896,
     SLOT_SMALL_REPLY_SIZE = 1024,
-    SLOT_LARGE_REQUEST_SIZE = 16 * 1024,
+    SLOT_LARGE_REQUEST_SIZE = 32 * 1024,
     SLOT_LARGE_REPLY_SIZE = 128 * 1024,
 };
 
 /* A slot's whole size. The stride of large ones is a multiple of the page size. */
 enum {
     SLOT_SMALL_STRIDE = 2048,
-    SLOT_LARGE_STRIDE = 148 * 1024,
+    SLOT_LARGE_STRIDE = 164 * 1024,
 };
 
 static inline enum slot_state slot_word_state(uint64_t word)

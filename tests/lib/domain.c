@@ -1,5 +1,6 @@
 #include "domain.h"
 #include "check.h"
+#include "journal.h"
 #include "obligations.h"
 #include <stdlib.h>
 
@@ -220,7 +221,7 @@ void domain_event(struct domain *domain, const struct actor_kind *kind, uint64_t
                   uint16_t event_kind, uint64_t aggregate, uint64_t aggregate_version,
                   const union event *body)
 {
-    uint8_t payload[DECISION_BYTES_MAX];
+    uint8_t payload[JOURNAL_PAYLOAD_MAX];
     size_t size = event_encode(event_kind, body, payload, sizeof payload);
     check(size > 0);
     journal(domain, kind, actor, event_kind, aggregate, aggregate_version, payload, size);
@@ -244,7 +245,7 @@ static void decide(struct domain *domain, const struct actor_kind *kind, uint64_
     struct decision *decision = &domain->decision;
     struct told *told = &domain->told;
     const void *object = object_of(domain, kind, id);
-    memset(decision, 0, offsetof(struct decision, bytes));
+    decision_init(decision);
     decision->now_ms = domain->now_ms;
     decision->next_sequence = domain->sequence + 1;
     decision->resumed_attempt = resumed_attempt;
@@ -263,10 +264,12 @@ static void decide(struct domain *domain, const struct actor_kind *kind, uint64_
         .event_count = decision->event_count,
     };
     for (unsigned i = 0; i < decision->event_count; i++) {
-        told->events[i] = decision->events[i].kind;
-        journal(domain, kind, id, decision->events[i].kind, decision->events[i].aggregate,
-                decision->events[i].aggregate_version, decision->bytes + decision->events[i].offset,
-                decision->events[i].size);
+        const struct decided_event *event = &decision->events[i];
+        bool own = event->actor_kind == NULL;
+        told->events[i] = event->kind;
+        journal(domain, own ? kind : event->actor_kind, own ? id : event->actor, event->kind,
+                event->aggregate, event->aggregate_version, decision->bytes + event->offset,
+                event->size);
     }
 }
 

@@ -1,4 +1,5 @@
 #include "seat_fixture.h"
+#include "schedule.h"
 
 static void a_reservation_is_its_owners(void **state)
 {
@@ -143,7 +144,7 @@ static void many_holds_expire_in_several_turns(void **state)
     }
     domain->now_ms += TTL_MS;
     domain_forget(domain);
-    assert_int_equal(domain_fire(domain), 100 / DECISION_EVENTS_MAX + 1);
+    assert_int_equal(domain_fire(domain), 100 / EXPIRIES_PER_TIMER_MAX + 1);
     assert_int_equal(seat_map(domain, large, 0, 0).outcome, OUTCOME_OK);
     for (uint32_t i = 0; i < 100; i++)
         assert_int_equal(domain->reply.seats.items.items[i].state, SEAT_AVAILABLE);
