@@ -36,11 +36,17 @@ def start(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """A server with demo data that the module's tests share; users are each test's own."""
+def starter(tmp_path_factory):
+    """As start, for servers that a module's tests share."""
     starter = Starter(tmp_path_factory.mktemp)
-    yield starter("--demo")
+    yield starter
     starter.finish()
+
+
+@pytest.fixture(scope="module")
+def server(starter):
+    """A server with demo data that the module's tests share; users are each test's own."""
+    return starter("--demo")
 
 
 @pytest.fixture
