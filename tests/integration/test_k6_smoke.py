@@ -1,4 +1,4 @@
-"""The load-test scripts, run by real k6 for some seconds."""
+"""The load-test scripts, run by real k6 for some seconds, through k6s/run."""
 
 import json
 import os
@@ -35,16 +35,18 @@ def k6():
 def run_k6(k6, tmp_path):
     def run(server, script, **settings):
         """Runs a script, which must pass its thresholds, and returns the metrics of its summary."""
-        summary = tmp_path / "summary.json"
         settings = {"BASE_URL": f"http://127.0.0.1:{server.port}", **settings}
-        command = [k6, "run", "--no-usage-report", "--quiet", "--summary-export", str(summary)]
+        command = [str(ROOT / "k6s" / "run"), script]
         for name, value in settings.items():
             command += ["-e", f"{name}={value}"]
-        result = subprocess.run([*command, str(ROOT / "k6s" / script)], capture_output=True,
-                                text=True, timeout=300, env=clean_environment())
+        environment = clean_environment() | {"K6": k6, "OUT": str(tmp_path)}
+        result = subprocess.run(command, capture_output=True, text=True, timeout=300,
+                                env=environment)
         print(result.stdout)
         assert result.returncode == 0, result.stdout + result.stderr
-        return json.loads(summary.read_text())["metrics"]
+        name = script.removesuffix(".js")
+        assert (tmp_path / f"{name}.txt").read_text() == result.stdout
+        return json.loads((tmp_path / f"{name}.json").read_text())["metrics"]
 
     return run
 
@@ -77,3 +79,31 @@ def test_the_smoke_script_passes(start, run_k6):
     metrics = run_k6(server, "smoke.js", DURATION="3s", IDS=1000)
     assert metrics["checks"]["fails"] == 0
     assert metrics["checks"]["passes"] > 100
+
+
+def test_a_spike_is_served_or_told_to_come_again(start, run_k6, tmp_path):
+    server = start("--demo")
+    metrics = run_k6(server, "spike.js", RATE=5000, DURATION="4s", CALM="2s", VUS_MAX=300)
+    assert metrics["served_or_told"]["value"] == 1
+    assert metrics["served"]["count"] > 1000
+    report = (tmp_path / "spike.html").read_text()
+    assert report.rstrip().endswith("</html>")
+
+
+def test_the_soak_gives_back_what_it_takes(start, run_k6):
+    server = start("--demo")
+    metrics = run_k6(server, "soak.js", RATE=20, DURATION="4s")
+    assert metrics["refunds"]["count"] > 20
+    assert metrics["checks"]["fails"] == 0
+    schedules = server.client().get("/concerts/schedule").data
+    assert all(s["availableSeats"] == s["seatCount"] for s in schedules)
+
+
+def test_a_threshold_that_does_not_hold_is_99(start, k6, tmp_path):
+    """The server knows only 10 of the reservations that are confirmed."""
+    server = start("--demo", "--demo-holds", 10, "--open-confirm")
+    result = subprocess.run(
+        [str(ROOT / "k6s" / "run"), "stressTest.js", "-e", "DURATION=1s", "-e", "IDS=1000",
+         "-e", f"BASE_URL=http://127.0.0.1:{server.port}"], capture_output=True, text=True,
+        timeout=100, env=clean_environment() | {"K6": k6, "OUT": str(tmp_path)})
+    assert result.returncode == 99, result.stdout + result.stderr
