@@ -211,10 +211,6 @@ void batch_end(struct worker *worker)
     CRASH_POINT_OF_EACH(EVENT_PUBLISHED, batch->event_kinds);
     carry_out_obligations(worker);
     stat_add(&worker->stats->messages_total, batch->requests);
-    atomic_store_explicit(&worker->self->progress,
-                          atomic_load_explicit(&worker->self->progress, memory_order_relaxed) +
-                              batch->requests,
-                          memory_order_relaxed);
     batch->in_transaction = batch->has_events = false;
     batch->requests = batch->events = 0;
     batch->event_kinds = 0;

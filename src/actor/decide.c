@@ -183,6 +183,37 @@ static void answer_waiter(struct worker *worker, const struct waiter *waiter)
                 decision->reply_kind, decision->reply);
 }
 
+/* ---- what is being decided, for the supervisor when it is the last ---- */
+
+static void mark(struct worker *worker, enum deciding what, uint16_t kind, uint64_t actor)
+{
+    struct process_entry *self = worker->self;
+    atomic_store_explicit(&self->progress,
+                          atomic_load_explicit(&self->progress, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+    atomic_store_explicit(&self->deciding_kind, kind, memory_order_relaxed);
+    atomic_store_explicit(&self->deciding_actor, actor, memory_order_relaxed);
+    atomic_store_explicit(&self->deciding_what, what, memory_order_release);
+}
+
+/* The id comes last: with it the request is named. */
+static void mark_request(struct worker *worker, const struct channel_consumer *channel,
+                         const struct slot *slot, uint64_t request_id)
+{
+    struct process_entry *self = worker->self;
+    atomic_store_explicit(&self->deciding_pool, channel->producer, memory_order_relaxed);
+    atomic_store_explicit(&self->deciding_slot, slot_area_number(&channel->area, slot),
+                          memory_order_relaxed);
+    mark(worker, DECIDING_REQUEST, slot->kind, slot->actor);
+    atomic_store_explicit(&self->deciding_id, request_id, memory_order_release);
+}
+
+static void unmark(struct worker *worker)
+{
+    atomic_store_explicit(&worker->self->deciding_id, 0, memory_order_release);
+    atomic_store_explicit(&worker->self->deciding_what, DECIDING_NOTHING, memory_order_release);
+}
+
 /* ---- requests ---- */
 
 /* Why a request is not decided at the moment, or OUTCOME_OK. A saga goes on whatever the throttles
@@ -208,13 +239,6 @@ static void refuse(struct worker *worker, struct channel_consumer *channel, stru
     if (outcome == OUTCOME_OVERLOADED)
         stat_add(&worker->stats->overloads_total, 1);
     batch_reply(worker, channel, slot, request_id, outcome, REPLY_NONE, NULL);
-}
-
-static void mark_deciding(struct worker *worker, const struct channel_consumer *channel,
-                          uint64_t request_id)
-{
-    atomic_store_explicit(&worker->self->deciding_pool, channel->producer, memory_order_relaxed);
-    atomic_store_explicit(&worker->self->deciding_id, request_id, memory_order_relaxed);
 }
 
 static void decide_decoded(struct worker *worker, struct channel_consumer *channel,
@@ -251,7 +275,7 @@ static void decide_decoded(struct worker *worker, struct channel_consumer *chann
 void worker_decide_request(struct worker *worker, struct channel_consumer *channel,
                            struct slot *slot, uint64_t request_id, uint64_t resumed_attempt)
 {
-    mark_deciding(worker, channel, request_id);
+    mark_request(worker, channel, slot, request_id);
     CRASH_POINT_OF(REQUEST_TAKEN, slot->actor);
     worker->batch.requests++;
     const struct request_info *info = request_info(slot->kind);
@@ -261,6 +285,7 @@ void worker_decide_request(struct worker *worker, struct channel_consumer *chann
         !request_decode(info->kind, &worker->request, slot_request(slot), size)) {
         stat_add(&worker->stats->messages_malformed_total, 1);
         refuse(worker, channel, slot, request_id, OUTCOME_INTERNAL);
+        unmark(worker);
         return;
     }
     /* Whoever asked has been told "unknown" already; not doing it keeps a worker that was down, or
@@ -272,7 +297,21 @@ void worker_decide_request(struct worker *worker, struct channel_consumer *chann
         refuse(worker, channel, slot, request_id, outcome);
     else
         decide_decoded(worker, channel, slot, request_id, resumed_attempt, info);
-    atomic_store_explicit(&worker->self->deciding_id, 0, memory_order_relaxed);
+    unmark(worker);
+}
+
+/* ---- messages that are not requests ---- */
+
+static void decide_message(struct worker *worker, const struct actor_kind *kind, uint64_t id,
+                           const struct message *message)
+{
+    struct actor *actor = cache_get(&worker->cache, kind, id, &worker->rows);
+    decision_begin(worker, 0);
+    kind->decide(&worker->decision, actor->object, message);
+    apply_events(worker, actor);
+    if (worker->decision.answers_waiters)
+        waiters_take(worker, worker->decision.wait_key, answer_waiter);
+    unmark(worker);
 }
 
 void worker_decide_reply(struct worker *worker, const struct obligation *obligation,
@@ -297,12 +336,8 @@ void worker_decide_reply(struct worker *worker, const struct obligation *obligat
         return;
     }
     message.reply = &received;
-    struct actor *actor = cache_get(&worker->cache, kind, obligation->actor, &worker->rows);
-    decision_begin(worker, 0);
-    kind->decide(&worker->decision, actor->object, &message);
-    apply_events(worker, actor);
-    if (worker->decision.answers_waiters)
-        waiters_take(worker, worker->decision.wait_key, answer_waiter);
+    mark(worker, DECIDING_REPLY, message.kind, obligation->actor);
+    decide_message(worker, kind, obligation->actor, &message);
 }
 
 void worker_decide_timer(struct worker *worker, uint8_t kind_number, uint64_t id)

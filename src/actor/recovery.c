@@ -18,6 +18,10 @@ static bool replay_event(void *context, const struct journal_event *event)
 {
     struct replay *replay = context;
     struct worker *worker = replay->worker;
+    if (worker_must_stop(worker)) {
+        replay->status = STATUS_CLOSED;
+        return false;
+    }
     const struct actor_kind *kind = worker_kind(worker, event->actor_kind);
     if (kind == NULL ||
         !event_decode(event->kind, &worker->event, event->payload, event->payload_size)) {
@@ -129,6 +133,8 @@ enum status worker_seed(struct worker *worker)
         uint64_t next = journal_next_sequence(worker->journal);
         if (!worker->behaviour->seed(config, index, clock_now_ms(), next, &seed))
             break;
+        if (worker_must_stop(worker))
+            return STATUS_CLOSED;
         if (segment_owner(worker->segment, worker->behaviour->role, seed.actor) != worker->index ||
             mine++ < loaded)
             continue;

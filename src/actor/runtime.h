@@ -133,7 +133,14 @@ bool waiter_add(struct worker *worker, struct channel_consumer *channel, struct 
 void waiters_take(struct worker *worker, uint64_t key,
                   void (*cb)(struct worker *worker, const struct waiter *waiter));
 
-/* recovery.c */
+/* Told to stop; also looked at during recovery, which may be long. Never in an inspection. */
+static inline bool worker_must_stop(const struct worker *worker)
+{
+    return worker->self != NULL &&
+           atomic_load_explicit(&worker->self->stop, memory_order_acquire) != 0;
+}
+
+/* recovery.c: STATUS_CLOSED when the worker was told to stop meanwhile. */
 enum status worker_recover(struct worker *worker);
 enum status worker_replay(struct worker *worker, uint64_t *events);
 enum status worker_seed(struct worker *worker);

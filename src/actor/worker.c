@@ -294,7 +294,7 @@ static void run(struct worker *worker)
     for (;;) {
         if (turn(worker, &turns))
             continue;
-        if (atomic_load_explicit(&worker->self->stop, memory_order_acquire) != 0)
+        if (worker_must_stop(worker))
             return;
         sleep_until_rung(worker);
     }
@@ -326,6 +326,10 @@ int worker_run(const struct worker_options *options)
     worker->config = &options->segment->header->config;
     beat(worker);
     enum status status = open_worker(worker);
+    if (status == STATUS_CLOSED) {
+        log_info("stopped-in-recovery", "journal=%s", options->journal_path);
+        return EX_OK;
+    }
     if (status != STATUS_OK) {
         log_error("start-failed", "status=\"%s\" journal=%s", status_text(status),
                   options->journal_path);

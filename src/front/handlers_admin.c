@@ -3,6 +3,19 @@
 
 /* Calls with the admin key. */
 
+static void restarts_render(struct json_out *json, const struct process_entry *entry)
+{
+    uint64_t total = 0;
+    json_key(json, "restarts");
+    json_object_open(json);
+    for (unsigned cause = EXIT_CAUSE_STOPPED + 1; cause < EXIT_CAUSE_COUNT; cause++) {
+        json_member_u64(json, exit_cause_api((enum exit_cause)cause), entry->restarts[cause]);
+        total += entry->restarts[cause];
+    }
+    json_member_u64(json, "total", total);
+    json_object_close(json);
+}
+
 static void process_render(struct json_out *json, const struct process_entry *entry,
                            uint64_t now_ms)
 {
@@ -18,10 +31,7 @@ static void process_render(struct json_out *json, const struct process_entry *en
         json_out_null(json);
     json_member_u64(json, "generation", entry->generation);
     json_member_state(json, (enum process_state)entry->state);
-    json_key(json, "restarts");
-    json_object_open(json);
-    json_member_u64(json, "total", entry->restarts);
-    json_object_close(json);
+    restarts_render(json, entry);
     json_member_u64(json, "uptimeSeconds",
                     alive && started > 0 && now_ms > started ? (now_ms - started) / 1000 : 0);
     json_object_close(json);

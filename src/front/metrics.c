@@ -174,11 +174,6 @@ static double value_up(const struct segment *segment, unsigned index)
     return segment_process(segment, index)->pid != 0;
 }
 
-static double value_restarts(const struct segment *segment, unsigned index)
-{
-    return (double)segment_process(segment, index)->restarts;
-}
-
 static double value_generation(const struct segment *segment, unsigned index)
 {
     return segment_process(segment, index)->generation;
@@ -255,11 +250,24 @@ static void states_print(FILE *out, const struct segment *segment)
     }
 }
 
+static void restarts_print(FILE *out, const struct segment *segment)
+{
+    static const char name[] = "boxoffice_process_restarts_total";
+    family_open(out, name, "counter", "restarts by the cause of the death before");
+    for (unsigned index = PROCESS_SUPERVISOR + 1; index < segment->header->process_count; index++) {
+        const struct process_entry *entry = segment_process(segment, index);
+        char labels[64];
+        labels_of(segment, index, labels, sizeof labels);
+        for (unsigned cause = EXIT_CAUSE_STOPPED + 1; cause < EXIT_CAUSE_COUNT; cause++)
+            fprintf(out, "%s{%s,cause=\"%s\"} %" PRIu64 "\n", name, labels,
+                    exit_cause_text((enum exit_cause)cause), (uint64_t)entry->restarts[cause]);
+    }
+}
+
 static void process_table_print(FILE *out, const struct segment *segment)
 {
     processes_print(out, segment, "boxoffice_process_up", "gauge", "1 when it has a pid", value_up);
-    processes_print(out, segment, "boxoffice_process_restarts_total", "counter",
-                    "restarts, all causes", value_restarts);
+    restarts_print(out, segment);
     processes_print(out, segment, "boxoffice_process_generation", "gauge", "rises with every start",
                     value_generation);
     processes_print(out, segment, "boxoffice_process_heartbeat_age_seconds", "gauge",

@@ -42,6 +42,28 @@ const char *process_state_text(enum process_state state)
     return (size_t)state < sizeof names / sizeof names[0] ? names[state] : "unknown state";
 }
 
+const char *exit_cause_text(enum exit_cause cause)
+{
+    static const char *const texts[EXIT_CAUSE_COUNT] = {
+#define CAUSE(name, text, api) [EXIT_CAUSE_##name] = (text),
+        EXIT_CAUSES(CAUSE)
+#undef CAUSE
+    };
+
+    return (unsigned)cause < EXIT_CAUSE_COUNT ? texts[cause] : "unknown";
+}
+
+const char *exit_cause_api(enum exit_cause cause)
+{
+    static const char *const names[EXIT_CAUSE_COUNT] = {
+#define CAUSE(name, text, api) [EXIT_CAUSE_##name] = (api),
+        EXIT_CAUSES(CAUSE)
+#undef CAUSE
+    };
+
+    return (unsigned)cause < EXIT_CAUSE_COUNT ? names[cause] : "unknown";
+}
+
 /* ---- creation ---- */
 
 static bool random_bytes(void *to, size_t size)

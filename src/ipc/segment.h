@@ -40,6 +40,32 @@ enum process_state {
 };
 const char *process_state_text(enum process_state state);
 
+/* What a process died of: CAUSE(NAME, "text in logs and metrics", "name in the API"). */
+/* clang-format off */
+#define EXIT_CAUSES(CAUSE) \
+    CAUSE(STOPPED,       "stopped",       "stopped")     /* it was asked to */ \
+    CAUSE(KILLED,        "killed",        "killed")      /* by a signal from outside */ \
+    CAUSE(CRASH,         "crash",         "crash")       /* by a signal of its own making */ \
+    CAUSE(HANG,          "hang",          "hang")        /* ended, because it did not go on */ \
+    CAUSE(CODE,          "exit-code",     "exitCode")    /* it exited */ \
+    CAUSE(OUT_OF_MEMORY, "out-of-memory", "outOfMemory") /* by the kernel, for want of memory */ \
+    CAUSE(STORAGE,       "storage",       "storage")     /* it exited: its storage failed */ \
+    CAUSE(HEALED,        "healed",        "healed")      /* it exited: its disk has room again */ \
+    CAUSE(NEVER_READY,   "never-ready",   "neverReady")  /* ended at its start's deadline */ \
+    CAUSE(NO_SPAWN,      "no-spawn",      "noSpawn")     /* it could not be started */
+/* clang-format on */
+enum exit_cause {
+#define CAUSE(name, text, api) EXIT_CAUSE_##name,
+    EXIT_CAUSES(CAUSE)
+#undef CAUSE
+        EXIT_CAUSE_COUNT
+};
+const char *exit_cause_text(enum exit_cause cause);
+const char *exit_cause_api(enum exit_cause cause);
+
+/* What a worker is at, for its obituary. Only a request has a slot (deciding_id). */
+enum deciding { DECIDING_NOTHING, DECIDING_REQUEST, DECIDING_REPLY, DECIDING_TIMER };
+
 /* One line of the process table. `spawn` fields are written by the supervisor, `live` ones by the
  * process itself. */
 struct process_entry {
@@ -59,9 +85,12 @@ struct process_entry {
     _Atomic uint64_t deciding_id;               /* live: request being decided, 0: none */
     _Atomic uint32_t deciding_pool;             /* its pool: index of the producer's process */
     _Atomic uint32_t deciding_slot;
-    _Atomic uint64_t started_ms;        /* spawn: clock_now_ms */
-    _Atomic uint32_t parked;            /* spawn: 1 from parking until a probe has found it well */
-    _Atomic uint64_t restarts;          /* spawn: all causes */
+    _Atomic uint64_t deciding_actor; /* live: whose message is being decided */
+    _Atomic uint32_t deciding_kind;  /* live: enum request_kind */
+    _Atomic uint32_t deciding_what;  /* live: enum deciding */
+    _Atomic uint64_t started_ms;     /* spawn: clock_now_ms */
+    _Atomic uint32_t parked;         /* spawn: 1 from parking until a probe has found it well */
+    _Atomic uint64_t restarts[EXIT_CAUSE_COUNT]; /* spawn: by the cause of the death before */
     _Atomic uint64_t released_sequence; /* relay: this worker's events up to here may be trimmed */
     char obituary[OBITUARY_SIZE];       /* live: last words (check_obituary) */
 };

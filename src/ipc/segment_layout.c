@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-_Static_assert(sizeof(struct process_entry) == 384, "a process's line fills whole cache lines");
+_Static_assert(sizeof(struct process_entry) % 64 == 0, "a process's line fills whole cache lines");
 _Static_assert(offsetof(struct process_entry, heartbeat_ns) == 64,
                "what others poll and what the process itself writes are apart");
 _Static_assert(sizeof(struct histogram) == (HISTOGRAM_BUCKETS + 1) * 8,

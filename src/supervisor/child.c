@@ -1,4 +1,5 @@
 #include "child.h"
+#include "last_words.h"
 #include "crash_point.h"
 #include "log.h"
 #include <signal.h>
@@ -9,8 +10,6 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-enum { ABORT_GRACE_MS = 2000 };
-
 static const struct transition {
     enum process_state from;
     enum child_event event;
@@ -20,11 +19,15 @@ static const struct transition {
     {PROCESS_STARTING, CHILD_READY, PROCESS_READY},
     {PROCESS_STARTING, CHILD_STOP, PROCESS_STOPPING},
     {PROCESS_STARTING, CHILD_EXIT, PROCESS_BACKOFF},
+    {PROCESS_STARTING, CHILD_PARK, PROCESS_PARKED},
     {PROCESS_READY, CHILD_STOP, PROCESS_STOPPING},
     {PROCESS_READY, CHILD_EXIT, PROCESS_BACKOFF},
+    {PROCESS_READY, CHILD_PARK, PROCESS_PARKED},
     {PROCESS_STOPPING, CHILD_EXIT, PROCESS_STOPPED},
     {PROCESS_BACKOFF, CHILD_START, PROCESS_STARTING},
     {PROCESS_BACKOFF, CHILD_STOP, PROCESS_STOPPED},
+    {PROCESS_PARKED, CHILD_START, PROCESS_STARTING},
+    {PROCESS_PARKED, CHILD_STOP, PROCESS_STOPPED},
 };
 
 const char *child_event_text(enum child_event event)
@@ -32,7 +35,8 @@ const char *child_event_text(enum child_event event)
     static const char *const texts[CHILD_EVENT_COUNT] = {[CHILD_START] = "start",
                                                          [CHILD_READY] = "ready",
                                                          [CHILD_STOP] = "stop",
-                                                         [CHILD_EXIT] = "exit"};
+                                                         [CHILD_EXIT] = "exit",
+                                                         [CHILD_PARK] = "park"};
     return (unsigned)event < CHILD_EVENT_COUNT ? texts[event] : "unknown";
 }
 
@@ -47,9 +51,9 @@ bool child_next(enum process_state state, enum child_event event, enum process_s
     return false;
 }
 
-static uint64_t monotonic_ms(void)
+uint64_t child_now_ms(struct child *child)
 {
-    return clock_monotonic_ns() / 1000000;
+    return own_clock_now_ms(&child->context->clock, clock_monotonic_ns() / 1000000);
 }
 
 /* Every change of state goes through here: table, shared copy, one line in the log. */
@@ -62,9 +66,9 @@ static bool enter(struct child *child, enum child_event event, enum log_level le
     if (!child_next(from, event, &child->state))
         return false;
     /* A live child's word stands: from its start on it says READY or READ_ONLY itself. */
-    if (event == CHILD_STOP || event == CHILD_EXIT)
+    if (event == CHILD_STOP || event == CHILD_EXIT || event == CHILD_PARK)
         atomic_store(&child->entry->state, (uint32_t)child->state);
-    char detail[OBITUARY_SIZE + 256];
+    char detail[OBITUARY_SIZE + LAST_WORDS_DOING_SIZE + 256];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(detail, sizeof detail, format, arguments);
@@ -126,17 +130,6 @@ static int spawn(struct child *child)
     return uv_spawn(context->loop, &child->process, &options);
 }
 
-/* Last words that the process left in shared memory, made fit for a log line; then erased. */
-static void obituary_take(struct child *child, char text[OBITUARY_SIZE])
-{
-    memcpy(text, child->entry->obituary, OBITUARY_SIZE);
-    memset(child->entry->obituary, 0, OBITUARY_SIZE);
-    text[OBITUARY_SIZE - 1] = '\0';
-    for (char *at = text; *at != '\0'; at++)
-        if (*at < ' ' || *at > '~' || *at == '"')
-            *at = '\'';
-}
-
 static uint32_t random_number(void)
 {
     uint32_t number = 0;
@@ -150,23 +143,43 @@ static bool is_fatal_code(int code)
     return code == EX_CONFIG || code == EX_IOERR || code == EX_DATAERR;
 }
 
+/* How long until the next start. Storage that fails is tried again every second at least, so that a
+ * worker is back soon after its disk is. */
+static uint64_t restart_delay_ms(struct child *child, enum exit_cause cause, uint64_t now_ms)
+{
+    enum { STORAGE_DELAY_MAX_MS = 1000 };
+    if (!exit_is_fault(cause))
+        return 0;
+    uint64_t well_ms = child->ready_ms == 0 ? 0 : now_ms - child->ready_ms;
+    uint64_t delay_ms = restart_after_fault(&child->record, now_ms, well_ms, random_number());
+    return cause == EXIT_CAUSE_STORAGE && delay_ms > STORAGE_DELAY_MAX_MS ? STORAGE_DELAY_MAX_MS
+                                                                          : delay_ms;
+}
+
 /* The process is reaped, or never came to be; its handle is being closed. */
 static void ended(struct child *child, const struct child_exit *end, enum exit_cause cause)
 {
-    uint64_t now_ms = monotonic_ms();
-    uint64_t ready_ms = child->ready_ms == 0 ? 0 : now_ms - child->ready_ms;
-    uint64_t delay_ms = restart_delay_ms(&child->record, cause, ready_ms, random_number());
-    char obituary[OBITUARY_SIZE];
-    obituary_take(child, obituary);
+    uint64_t now_ms = child_now_ms(child);
+    uint64_t delay_ms = restart_delay_ms(child, cause, now_ms);
+    bool park = exit_is_fault(cause) && child->record.parked;
+    struct last_words words;
+    last_words_take(&words, child->context->segment, child->index);
     atomic_store(&child->entry->pid, 0);
+    child->last_cause = cause;
     child->due_ms = now_ms + delay_ms;
     child->kill_ms = 0;
     child->ready_ms = 0;
+    if (park)
+        atomic_store(&child->entry->parked, 1);
     bool fatal = cause == EXIT_CAUSE_CODE && !child->ever_ready && is_fatal_code(end->code);
-    enter(child, CHILD_EXIT, end->asked && end->signal == 0 ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
-          "cause=%s code=%d signal=%d lived_ms=%llu restart_in_ms=%llu obituary=\"%s\"",
+    fatal |= cause == EXIT_CAUSE_STORAGE && !child->ever_ready;
+    enter(child, park ? CHILD_PARK : CHILD_EXIT,
+          cause == EXIT_CAUSE_STOPPED ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
+          "cause=%s code=%d signal=%d lived_ms=%llu restart_in_ms=%llu doing=\"%s\" "
+          "obituary=\"%s\"",
           exit_cause_text(cause), end->code, end->signal,
-          (unsigned long long)(now_ms - child->spawned_ms), (unsigned long long)delay_ms, obituary);
+          (unsigned long long)(now_ms - child->spawned_ms), (unsigned long long)delay_ms,
+          words.doing, words.obituary);
     if (fatal)
         child->context->on_fatal(child->context, end->code);
     child->context->on_change(child->context);
@@ -180,12 +193,13 @@ static void on_exit_cb(uv_process_t *process, int64_t status, int signal)
         .code = (int)status,
         .asked = child->state == PROCESS_STOPPING,
         .never_ready = child->never_ready,
+        .hung = child->hung,
+        .out_of_memory = signal == SIGKILL && oom_watch_explains(&child->context->oom),
     };
     child->reaping = true;
-    CRASH_POINT(CHILD_REAPED);
     uv_close((uv_handle_t *)process, on_closed);
     segment_wake_all(child->context->segment); /* it may have died on the way to a doorbell */
-    ended(child, &end, restart_classify(&end));
+    ended(child, &end, exit_classify(&end));
 }
 
 /* Only now may the handle be used again. */
@@ -204,18 +218,20 @@ void child_start(struct child *child)
     if (child->reaping || !child_next(child->state, CHILD_START, &next))
         return;
     if (child->generation > 0)
-        child->restarts++;
+        child->restarts[child->last_cause]++;
     child->generation++;
-    child->never_ready = false;
-    child->spawned_ms = monotonic_ms();
+    child->never_ready = child->hung = child->frozen = false;
+    child->spawned_ms = child_now_ms(child);
     /* What only the supervisor writes is written again: a process gone mad may have spoilt it. */
     struct process_entry *parent = segment_process(child->context->segment, PROCESS_SUPERVISOR);
     atomic_store(&parent->pid, (int32_t)getpid());
     atomic_store(&entry->role, (uint32_t)child->spec->role);
     atomic_store(&entry->instance, child->instance);
-    memset(entry->obituary, 0, OBITUARY_SIZE);
+    last_words_clear(entry);
     atomic_store(&entry->stop, 0);
-    atomic_store(&entry->restarts, child->restarts);
+    atomic_store(&entry->parked, child->record.parked);
+    for (unsigned cause = 0; cause < EXIT_CAUSE_COUNT; cause++)
+        atomic_store(&entry->restarts[cause], child->restarts[cause]);
     atomic_store(&entry->heartbeat_ns, clock_monotonic_ns());
     atomic_store(&entry->started_ms, clock_now_ms());
     atomic_store(&entry->state, PROCESS_STARTING);
@@ -247,7 +263,7 @@ void child_stop(struct child *child)
                (unsigned long long)child->spec->shutdown_ms))
         return;
     if (is_alive(child)) {
-        child->kill_ms = monotonic_ms() + child->spec->shutdown_ms;
+        child->kill_ms = child_now_ms(child) + child->spec->shutdown_ms;
         atomic_store(&child->entry->stop, 1);
         segment_wake_all(child->context->segment);
     }
@@ -260,39 +276,26 @@ void child_kill(struct child *child)
     child->kill_ms = 0;
 }
 
-static bool says_ready(const struct child *child)
+void child_ready(struct child *child, uint64_t now_ms)
 {
-    uint32_t state = atomic_load(&child->entry->state);
-    return atomic_load(&child->entry->ready_generation) == child->generation &&
-           (state == PROCESS_READY || state == PROCESS_READ_ONLY);
-}
-
-static void starting_tick(struct child *child, uint64_t now_ms)
-{
-    if (says_ready(child)) {
-        child->ready_ms = now_ms;
-        child->ever_ready = true;
-        enter(child, CHILD_READY, LOG_LEVEL_INFO, "after_ms=%llu",
-              (unsigned long long)(now_ms - child->spawned_ms));
-        child->context->on_change(child->context);
-    } else if (!child->never_ready &&
-               now_ms - child->spawned_ms >= child->context->ready_deadline_ms) {
-        log_warn("never-ready", "name=%s generation=%u waited_ms=%llu", child->name,
-                 child->generation, (unsigned long long)(now_ms - child->spawned_ms));
-        child->never_ready = true;
-        child->kill_ms = now_ms + ABORT_GRACE_MS;
-        uv_process_kill(&child->process, SIGABRT);
-    }
+    child->ready_ms = now_ms;
+    child->ever_ready = true;
+    atomic_store(&child->entry->parked, 0); /* the breakers before it try it from now on */
+    child_watch_begin(child);
+    enter(child, CHILD_READY, LOG_LEVEL_INFO, "after_ms=%llu",
+          (unsigned long long)(now_ms - child->spawned_ms));
+    child->context->on_change(child->context);
 }
 
 void child_tick(struct child *child)
 {
-    uint64_t now_ms = monotonic_ms();
+    uint64_t now_ms = child_now_ms(child);
     if (child->reaping)
         return;
-    if (child->state == PROCESS_STARTING)
-        starting_tick(child, now_ms);
-    if (child->state == PROCESS_BACKOFF && now_ms >= child->due_ms)
+    if (is_alive(child))
+        child_watch(child, now_ms);
+    bool waits = child->state == PROCESS_BACKOFF || child->state == PROCESS_PARKED;
+    if (waits && now_ms >= child->due_ms)
         child_start(child);
     if (child->kill_ms != 0 && now_ms >= child->kill_ms) {
         log_warn("kill", "name=%s generation=%u reason=\"did not end in time\"", child->name,

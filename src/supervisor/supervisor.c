@@ -300,6 +300,7 @@ static void supervisor_init(struct supervisor *supervisor, const struct supervis
         .on_change = on_change,
         .on_fatal = on_fatal,
     };
+    oom_watch_open(&supervisor->context.oom, "/proc/self/cgroup", "/sys/fs/cgroup");
     supervisor->clock = &options->segment->header->clock;
     supervisor->draining = &options->segment->header->draining;
     supervisor->entry = segment_process(options->segment, PROCESS_SUPERVISOR);

@@ -108,13 +108,17 @@ static void test_processes_are_listed_for_the_admin(void **state)
     struct process_entry *wallet = entry_of(fixture, ROLE_WALLET);
     wallet->pid = 4711;
     wallet->generation = 3;
-    wallet->restarts = 2;
+    wallet->restarts[EXIT_CAUSE_KILLED] = 2;
+    wallet->restarts[EXIT_CAUSE_HANG] = 1;
     wallet->started_ms = clock_now_ms() - 5500;
     ask(fixture,
         authorized(request_of(HTTP_METHOD_GET, "/api/v1/admin/processes"), "Bearer admin-key"));
     assert_has("{\"data\":{\"processes\":[{\"role\":\"supervisor\",");
-    assert_has("{\"role\":\"wallet\",\"index\":0,\"pid\":4711,\"generation\":3,"
-               "\"state\":\"READY\",\"restarts\":{\"total\":2},\"uptimeSeconds\":5}");
+    assert_has(
+        "{\"role\":\"wallet\",\"index\":0,\"pid\":4711,\"generation\":3,"
+        "\"state\":\"READY\",\"restarts\":{\"killed\":2,\"crash\":0,\"hang\":1,\"exitCode\":0,"
+        "\"outOfMemory\":0,\"storage\":0,\"healed\":0,\"neverReady\":0,\"noSpawn\":0,"
+        "\"total\":3},\"uptimeSeconds\":5}");
     assert_has("{\"role\":\"seat\",\"index\":0,\"pid\":null,");
 }
 
@@ -157,7 +161,7 @@ static void test_metrics_show_every_process(void **state)
     struct fixture *fixture = *state;
     struct process_entry *wallet = entry_of(fixture, ROLE_WALLET);
     wallet->pid = getpid();
-    wallet->restarts = 7;
+    wallet->restarts[EXIT_CAUSE_CRASH] = 7;
     wallet->heartbeat_ns = clock_monotonic_ns();
     unsigned index = segment_process_of(&fixture->segment, ROLE_WALLET, 0);
     struct process_stats *stats = segment_stats(&fixture->segment, index);
@@ -168,7 +172,8 @@ static void test_metrics_show_every_process(void **state)
 #define WALLET "{role=\"wallet\",instance=\"0\""
     assert_has("boxoffice_process_state" WALLET ",state=\"ready\"} 1\n");
     assert_has("boxoffice_process_state" WALLET ",state=\"parked\"} 0\n");
-    assert_has("boxoffice_process_restarts_total" WALLET "} 7\n");
+    assert_has("boxoffice_process_restarts_total" WALLET ",cause=\"crash\"} 7\n");
+    assert_has("boxoffice_process_restarts_total" WALLET ",cause=\"killed\"} 0\n");
     assert_has("boxoffice_process_up" WALLET "} 1\n");
     assert_has("boxoffice_process_up{role=\"seat\",instance=\"0\"} 0\n");
     assert_has("boxoffice_process_heartbeat_age_seconds" WALLET "} ");

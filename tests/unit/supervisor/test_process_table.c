@@ -71,14 +71,14 @@ static void test_only_fronts_listen(void **state)
 
 static void follow(enum process_state from, enum child_event event, enum process_state to)
 {
-    enum process_state next = PROCESS_PARKED;
+    enum process_state next = PROCESS_READ_ONLY;
     assert_true(child_next(from, event, &next));
     assert_int_equal(next, to);
 }
 
 static void refuse(enum process_state from, enum child_event event)
 {
-    enum process_state next = PROCESS_PARKED;
+    enum process_state next = PROCESS_READ_ONLY;
     assert_false(child_next(from, event, &next));
     assert_int_equal(next, from);
 }
@@ -102,6 +102,17 @@ static void test_a_child_that_was_asked_to_stop_stays_stopped(void **state)
     follow(PROCESS_BACKOFF, CHILD_STOP, PROCESS_STOPPED);
     refuse(PROCESS_STOPPING, CHILD_START);
     refuse(PROCESS_STOPPING, CHILD_READY);
+}
+
+static void test_a_parked_child_is_probed_and_can_be_stopped(void **state)
+{
+    (void)state;
+    follow(PROCESS_READY, CHILD_PARK, PROCESS_PARKED);
+    follow(PROCESS_STARTING, CHILD_PARK, PROCESS_PARKED);
+    follow(PROCESS_PARKED, CHILD_START, PROCESS_STARTING);
+    follow(PROCESS_PARKED, CHILD_STOP, PROCESS_STOPPED);
+    refuse(PROCESS_STOPPING, CHILD_PARK);
+    refuse(PROCESS_PARKED, CHILD_READY);
 }
 
 static void test_events_that_mean_nothing_change_nothing(void **state)
@@ -128,6 +139,7 @@ int main(void)
         cmocka_unit_test(test_only_fronts_listen),
         cmocka_unit_test(test_a_child_that_dies_is_started_again),
         cmocka_unit_test(test_a_child_that_was_asked_to_stop_stays_stopped),
+        cmocka_unit_test(test_a_parked_child_is_probed_and_can_be_stopped),
         cmocka_unit_test(test_events_that_mean_nothing_change_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
