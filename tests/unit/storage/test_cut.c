@@ -204,7 +204,9 @@ static int open_cut(const char *path)
     struct datadir datadir;
     struct cut *cut;
     open_as_guest(&datadir, path);
-    return cut_open(&cut, &datadir) == STATUS_OK ? 0 : 1;
+    enum status status = cut_open(&cut, &datadir);
+    cut_close(cut);
+    return status == STATUS_OK ? 0 : 1;
 }
 
 /* The wallet's lock is taken before the seat's, which the test holds: the deadline ends the process
