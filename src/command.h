@@ -2,6 +2,7 @@
 #define BOXOFFICE_COMMAND_H
 
 #include "config.h"
+#include "datadir.h"
 #include "identity.h"
 #include "listener.h"
 
@@ -9,10 +10,24 @@
  * is the exit code (sysexits). */
 int command_serve(int argc, char **argv);
 int command_audit(int argc, char **argv);
+int command_backup(int argc, char **argv);
 int command_worker(int argc, char **argv); /* started by serve only */
 
 /* `boxoffice: ` and one line on stderr; returns `code`. */
 int command_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* For commands with a few options that take a text: `--name value` or `--name=value`. 0, or
+ * EX_USAGE after a line on stderr. Values of options that are not given stay as they were. */
+struct command_text {
+    const char *name; /* with its dashes */
+    const char **value;
+};
+int command_texts(const char *command, const struct command_text *texts, size_t count, int argc,
+                  char **argv);
+
+/* Opens the directory of a server, to be closed by the caller. 0, or the exit code after a line on
+ * stderr; one that is in use (and then not locked) is refused unless may_be_in_use. */
+int command_open_datadir(struct datadir *datadir, const char *path, bool may_be_in_use);
 
 /* What config_parse cannot know: checks addresses, files and words, and fills `listen`. 0, or the
  * exit code after a line on stderr. */

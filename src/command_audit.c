@@ -1,13 +1,11 @@
 #include "audit.h"
 #include "command.h"
-#include "datadir.h"
 #include "log.h"
 #include "queue.h"
 #include "seat.h"
 #include "wallet.h"
 #include "worker.h"
 #include <stdlib.h>
-#include <string.h>
 #include <sysexits.h>
 
 /* `boxoffice audit`: recovers the rows of every worker without writing anything, and checks the
@@ -65,52 +63,17 @@ static int inspect_all(const struct datadir *datadir, struct audit *audit)
     return code;
 }
 
-static int open_datadir(struct datadir *datadir, const char *path)
-{
-    enum status status = datadir_open(datadir, path, 0, 0, DATADIR_LOCK_WAIT_MS);
-    switch (status) {
-    case STATUS_OK:
-        return EX_OK;
-    case STATUS_NOT_FOUND:
-        return command_fail(EX_NOINPUT, "%s is not a data directory", path);
-    case STATUS_BUSY:
-        return command_fail(EX_TEMPFAIL, "data directory %s is in use by another process", path);
-    case STATUS_MISMATCH:
-        return command_fail(EX_CONFIG, "data directory %s is of another format version", path);
-    case STATUS_CORRUPT:
-        return command_fail(EX_DATAERR, "data directory %s is damaged", path);
-    default:
-        return command_fail(EX_IOERR, "data directory %s: %s", path, status_text(status));
-    }
-}
-
-/* --data DIR, --data=DIR or BOXOFFICE_DATA. */
-static int parse(int argc, char **argv, const char **path)
-{
-    *path = getenv("BOXOFFICE_DATA");
-    for (int i = 0; i < argc; i++) {
-        if (strncmp(argv[i], "--data=", 7) == 0)
-            *path = argv[i] + 7;
-        else if (strcmp(argv[i], "--data") != 0)
-            return command_fail(EX_USAGE, "audit: unknown option '%.64s'", argv[i]);
-        else if (++i < argc)
-            *path = argv[i];
-        else
-            return command_fail(EX_USAGE, "audit: --data takes a value (DIR)");
-    }
-    if (*path == NULL || **path == '\0')
-        return command_fail(EX_USAGE, "audit needs --data DIR");
-    return EX_OK;
-}
-
 int command_audit(int argc, char **argv)
 {
-    const char *path = NULL;
+    const char *path = getenv("BOXOFFICE_DATA");
+    const struct command_text texts[] = {{"--data", &path}};
     struct datadir datadir;
-    int code = parse(argc, argv, &path);
+    int code = command_texts("audit", texts, 1, argc, argv);
+    if (code == EX_OK && (path == NULL || *path == '\0'))
+        code = command_fail(EX_USAGE, "audit needs --data DIR");
     log_open("audit", LOG_LEVEL_WARN);
     if (code == EX_OK)
-        code = open_datadir(&datadir, path);
+        code = command_open_datadir(&datadir, path, false);
     if (code != EX_OK)
         return code;
     /* What was counted before a worker could not be read would say nothing. */

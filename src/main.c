@@ -12,6 +12,9 @@ static const struct command {
 } commands[] = {
     {"serve", command_serve, "serve [OPTIONS]      run the server"},
     {"audit", command_audit, "audit --data DIR     check the data of a server that is not running"},
+    {"backup", command_backup,
+     "backup --data DIR --to DIR\n                       copy the data of a server, also of one "
+     "that runs"},
     {"worker", command_worker, NULL},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };

@@ -109,6 +109,14 @@ static enum status layout_read(const struct datadir *datadir, struct datadir_lay
     return status == STATUS_OK ? datadir_layout_parse(layout, text, length) : status;
 }
 
+static enum status incarnation_make(uint64_t *incarnation)
+{
+    enum status status = STATUS_OK;
+    for (*incarnation = 0; status == STATUS_OK && *incarnation == 0; *incarnation &= ID_MAX)
+        status = random_bytes(incarnation, sizeof *incarnation);
+    return status;
+}
+
 static enum status layout_make(struct datadir_layout *layout, uint64_t seat_workers,
                                uint64_t wallet_workers)
 {
@@ -118,12 +126,7 @@ static enum status layout_make(struct datadir_layout *layout, uint64_t seat_work
         .seat_workers = seat_workers,
         .wallet_workers = wallet_workers,
     };
-    enum status status = STATUS_OK;
-    while (status == STATUS_OK && layout->incarnation == 0) {
-        status = random_bytes(&layout->incarnation, sizeof layout->incarnation);
-        layout->incarnation &= ID_MAX;
-    }
-    return status;
+    return incarnation_make(&layout->incarnation);
 }
 
 /* Reads the layout, or makes it in a directory without workers. */
@@ -147,12 +150,19 @@ static enum status settle_layout(struct datadir *datadir, uint64_t seat_workers,
         return status;
     if (layout.records != RECORDS_VERSION)
         return STATUS_MISMATCH;
+    bool is_restored = layout.incarnation == 0 && may_make; /* a backup's first start */
+    if (is_restored)
+        status = incarnation_make(&layout.incarnation);
+    if (status != STATUS_OK)
+        return status;
     datadir->is_new = !has_workers;
     datadir->incarnation = layout.incarnation;
     datadir->seat_workers = layout.seat_workers;
     datadir->wallet_workers = layout.wallet_workers;
-    bool same = layout.seat_workers == seat_workers && layout.wallet_workers == wallet_workers;
-    return may_make && !same ? STATUS_MISMATCH : STATUS_OK;
+    if (may_make &&
+        (layout.seat_workers != seat_workers || layout.wallet_workers != wallet_workers))
+        return STATUS_MISMATCH;
+    return is_restored ? layout_write(datadir, &layout) : STATUS_OK;
 }
 
 enum status datadir_open(struct datadir *datadir, const char *path, uint64_t seat_workers,

@@ -25,8 +25,10 @@ enum {
 
 struct datadir {
     char path[DATADIR_PATH_MAX];
-    int lock_fd;          /* close-on-exec; -1: without the lock */
-    uint64_t incarnation; /* random, 1 … 2^53 − 1, made with the directory */
+    int lock_fd; /* close-on-exec; -1: without the lock */
+    /* Random, 1 … 2^53 − 1, made with the directory, and anew by the first server on a backup; 0: a
+     * backup that was never served. */
+    uint64_t incarnation;
     uint64_t seat_workers, wallet_workers;
     /* No worker has stored anything in it yet: so a first start that died before its workers were
      * started is a first start again. */

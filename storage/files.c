@@ -97,6 +97,13 @@ enum status directory_make(const char *path)
     return directory_sync(parent);
 }
 
+enum status directory_make_parents(const char *path)
+{
+    char parent[FILE_PATH_MAX];
+    enum status status = parent_of(path, parent);
+    return status == STATUS_OK ? directory_make(parent) : status;
+}
+
 static enum status write_all(int fd, const uint8_t *data, size_t size)
 {
     while (size > 0) {

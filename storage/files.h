@@ -16,6 +16,7 @@ enum status directory_sync(const char *path);
 enum status directory_sync_parent(const char *path);
 /* Makes it, and what is missing above it (mode 0700). One that exists is fine. */
 enum status directory_make(const char *path);
+enum status directory_make_parents(const char *path); /* what is missing above it */
 
 /* Writes all of it beside, fsyncs, renames over `path`, fsyncs the directory. Mode 0600. */
 enum status file_replace(const char *path, const void *data, size_t size);
