@@ -1,12 +1,15 @@
--- wrk script for every measurement of bench/run.
+-- wrk script for every measurement of bench/run, with one thread.
 --
---   wrk … -s bench.lua URL -- CALL [TOKENS]
+--   wrk … -s bench.lua URL -- CALL TOKENS SEED FIRST [SCHEDULES]
 --
--- CALL: static (the URL as it is), charge, balance or check. TOKENS: lines "user token", made by
--- ticket_tool. Requests are put together once, in init; request() only draws one of them. The
--- amount of a charge is drawn for every request, with six digits, so that the length is known.
+-- CALL: static (the URL as it is) or one of the calls below. TOKENS: lines "user token". SCHEDULES:
+-- a line with the id of each schedule of 50 seats. Calls that can be made once only (confirm, hold,
+-- issue) count from FIRST; the others are drawn. Requests are put together once, in init, as far as
+-- they are known.
 
 local draw = math.random
+local SEATS = 50
+local SEAT_BASE = 131072 -- a seat's id is its schedule's times this, plus its number from 1
 
 local function read_users(path)
     local users = {}
@@ -17,45 +20,121 @@ local function read_users(path)
     return users
 end
 
-local function head(method, path, token)
-    return method .. " " .. path .. " HTTP/1.1\r\nHost: " .. wrk.headers["Host"] ..
-        "\r\nAuthorization: " .. token .. "\r\n"
+local function read_lines(path)
+    local lines = {}
+    for line in io.lines(path) do
+        lines[#lines + 1] = tonumber(line)
+    end
+    return lines
 end
 
-local builders = {
-    charge = function(user)
+local function head(method, path, token)
+    return method .. " " .. path .. " HTTP/1.1\r\nHost: " .. wrk.headers["Host"] ..
+        (token and "\r\nAuthorization: " .. token or "") .. "\r\n"
+end
+
+local function body_head(size)
+    return "Content-Type: application/json\r\nContent-Length: " .. size .. "\r\n\r\n"
+end
+
+local function each(list, build)
+    local requests = {}
+    for index, item in ipairs(list) do
+        requests[index] = build(item)
+    end
+    return requests
+end
+
+local function one_of(requests)
+    local count = #requests
+    return function()
+        return requests[draw(count)]
+    end
+end
+
+-- Each call's maker of requests.
+local calls = {}
+
+-- The amount has six digits, so that the length is known.
+function calls.charge(users)
+    local requests = each(users, function(user)
         return head("POST", "/api/v1/users/" .. user.user .. "/points/charges", user.token) ..
-            'Content-Type: application/json\r\nContent-Length: 17\r\n\r\n{"amount":'
-    end,
-    balance = function(user)
+            body_head(17) .. '{"amount":'
+    end)
+    local count = #requests
+    return function()
+        return requests[draw(count)] .. draw(100000, 999999) .. "}"
+    end
+end
+
+function calls.balance(users)
+    return one_of(each(users, function(user)
         return head("GET", "/api/v1/users/" .. user.user .. "/points", user.token) .. "\r\n"
-    end,
-    check = function(user)
-        return head("POST", "/queue/token/check", user.token) ..
-            "Content-Type: application/json\r\nContent-Length: 0\r\n\r\n"
-    end,
-}
+    end))
+end
+
+function calls.check(users)
+    return one_of(each(users, function(user)
+        return head("POST", "/queue/token/check", user.token) .. body_head(0)
+    end))
+end
+
+-- The ids of demo holds are those of their users; `first` is the number of those done already.
+function calls.confirm(users, first)
+    local at = first
+    return function()
+        at = at + 1
+        local user = users[at] -- nil, an error, when there are no more
+        return head("POST", "/api/v1/reservations/" .. user.user .. "/confirm", user.token) ..
+            "\r\n"
+    end
+end
+
+function calls.hold(users, first, schedules)
+    local heads = each(users, function(user)
+        return head("POST", "/api/v1/reservations", user.token)
+    end)
+    local count, at = #heads, first
+    return function()
+        local schedule = schedules[math.floor(at / SEATS) + 1]
+        local body = string.format('{"scheduleId":%d,"seatIds":[%.0f]}', schedule,
+            schedule * SEAT_BASE + at % SEATS + 1)
+        at = at + 1
+        return heads[at % count + 1] .. body_head(#body) .. body
+    end
+end
+
+function calls.seat(_, _, schedules)
+    return one_of(each(schedules, function(schedule)
+        return head("GET", string.format("/concerts/seat?=%.0f",
+            schedule * SEAT_BASE + draw(SEATS))) .. "\r\n"
+    end))
+end
+
+function calls.map(users, _, schedules)
+    local at = 0
+    return one_of(each(schedules, function(schedule)
+        at = at % #users + 1
+        return head("GET", "/api/v1/schedules/" .. schedule .. "/seats", users[at].token) .. "\r\n"
+    end))
+end
+
+function calls.issue(_, first)
+    local start, at = head("POST", "/api/v1/queue/tokens"), first
+    return function()
+        at = at + 1
+        local body = string.format('{"userId":%.0f}', at)
+        return start .. body_head(#body) .. body
+    end
+end
 
 function init(args)
     local call = args[1]
     if call == "static" then
         return
     end
-    math.randomseed(tonumber(args[3] or 1))
-    local requests = {}
-    for _, user in ipairs(read_users(args[2])) do
-        requests[#requests + 1] = builders[call](user)
-    end
-    local count = #requests
-    if call == "charge" then
-        request = function()
-            return requests[draw(count)] .. draw(100000, 999999) .. "}"
-        end
-    else
-        request = function()
-            return requests[draw(count)]
-        end
-    end
+    math.randomseed(tonumber(args[3]))
+    request = calls[call](read_users(args[2]), tonumber(args[4]), args[5] and read_lines(args[5]))
 end
 
 function done(summary, latency)
