@@ -34,13 +34,6 @@ void *audit_grow(void *items, size_t count, size_t *capacity, size_t item_size)
     return items;
 }
 
-void audit_note_attempt(struct attempts *attempts, uint64_t reservation, uint64_t attempt)
-{
-    attempts->items =
-        audit_grow(attempts->items, attempts->count, &attempts->capacity, sizeof *attempts->items);
-    attempts->items[attempts->count++] = (struct attempt){reservation, attempt};
-}
-
 /* ---- walking ---- */
 
 struct chunk {
@@ -97,11 +90,26 @@ static int movement_order(const void *left, const void *right)
     return (int)a->type - (int)b->type;
 }
 
+static int verdict_order(const void *left, const void *right)
+{
+    const struct verdict *a = left, *b = right;
+    return (a->reservation > b->reservation) - (a->reservation < b->reservation);
+}
+
+static void sort_wallets(struct audit *audit)
+{
+    if (audit->sorted)
+        return;
+    audit->sorted = true;
+    if (audit->movement_count > 0)
+        qsort(audit->movements, audit->movement_count, sizeof *audit->movements, movement_order);
+    if (audit->verdict_count > 0)
+        qsort(audit->verdicts, audit->verdict_count, sizeof *audit->verdicts, verdict_order);
+}
+
 struct movement *audit_movements(struct audit *audit, uint64_t reservation, size_t *count)
 {
-    if (!audit->movements_sorted && audit->movement_count > 0)
-        qsort(audit->movements, audit->movement_count, sizeof *audit->movements, movement_order);
-    audit->movements_sorted = true;
+    sort_wallets(audit);
     size_t low = 0, high = audit->movement_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
@@ -117,27 +125,25 @@ struct movement *audit_movements(struct audit *audit, uint64_t reservation, size
     return audit->movements + low;
 }
 
-static int attempt_order(const void *left, const void *right)
+struct verdict *audit_verdict(struct audit *audit, uint64_t reservation)
 {
-    const struct attempt *a = left, *b = right;
-    if (a->reservation != b->reservation)
-        return a->reservation < b->reservation ? -1 : 1;
-    return a->attempt < b->attempt ? -1 : a->attempt > b->attempt;
+    struct verdict wanted = {.reservation = reservation};
+    sort_wallets(audit);
+    if (audit->verdict_count == 0)
+        return NULL;
+    return bsearch(&wanted, audit->verdicts, audit->verdict_count, sizeof wanted, verdict_order);
 }
 
-/* A verdict without anybody who owes its "settled" would be kept for ever. */
 static void check_verdicts(struct audit *audit)
 {
-    struct attempts *owed = &audit->owed;
-    if (owed->count > 0)
-        qsort(owed->items, owed->count, sizeof *owed->items, attempt_order);
-    for (size_t i = 0; i < audit->verdicts.count; i++) {
-        const struct attempt *verdict = &audit->verdicts.items[i];
-        if (owed->count == 0 ||
-            bsearch(verdict, owed->items, owed->count, sizeof *owed->items, attempt_order) == NULL)
-            audit_violation(audit, "reservation %llu: verdict on attempt %llu is never forgotten",
-                            (unsigned long long)verdict->reservation,
-                            (unsigned long long)verdict->attempt);
+    for (size_t i = 0; i < audit->verdict_count; i++) {
+        const struct verdict *verdict = &audit->verdicts[i];
+        if (!verdict->explained)
+            audit_violation(audit,
+                            "user %llu: a verdict on reservation %llu, which is not there or has "
+                            "another one",
+                            (unsigned long long)verdict->user,
+                            (unsigned long long)verdict->reservation);
     }
 }
 
@@ -215,8 +221,7 @@ uint64_t audit_finish(struct audit *audit)
                 (unsigned long long)violations - VIOLATIONS_PRINTED_MAX);
     fprintf(audit->to, "violations %llu\n", (unsigned long long)violations);
     free(audit->movements);
-    free(audit->verdicts.items);
-    free(audit->owed.items);
+    free(audit->verdicts);
     free(audit);
     return violations;
 }

@@ -291,6 +291,22 @@ static void check_money(struct seat_walk *walk, uint64_t id, const struct reserv
         audit->in_flight += row->amount;
 }
 
+/* The wallet has judged every attempt that is over, and none that was never made. */
+static void check_verdict(struct seat_walk *walk, uint64_t id, const struct reservation_row *row)
+{
+    struct verdict *verdict = audit_verdict(walk->audit, id);
+    uint64_t judged = verdict != NULL ? verdict->attempt : 0;
+    uint64_t judged_min = row->obligation != 0 ? row->attempt - 1 : row->attempt;
+    if (verdict != NULL)
+        verdict->explained = true;
+    if (judged < judged_min || judged > row->attempt ||
+        (verdict != NULL && verdict->user != row->user))
+        audit_violation(walk->audit,
+                        "reservation %llu: attempt %llu%s, and the last verdict is on %llu",
+                        (unsigned long long)id, (unsigned long long)row->attempt,
+                        row->obligation != 0 ? " under way" : "", (unsigned long long)judged);
+}
+
 static void check_saga(struct seat_walk *walk, uint64_t id, const struct reservation_row *row)
 {
     bool waits = row->state == RESERVATION_CONFIRMING || row->state == RESERVATION_CANCELLING;
@@ -316,6 +332,7 @@ static void visit_reservation(void *context, const struct row_key *key, struct r
     walk->audit->reservations[row.state]++;
     check_seats(walk, id, &row);
     check_money(walk, id, &row);
+    check_verdict(walk, id, &row);
     check_saga(walk, id, &row);
 }
 
@@ -340,19 +357,13 @@ static void visit_obligation(void *context, const struct row_key *key, struct ro
         reservation = request.refund.reservation;
         attempt = request.refund.attempt;
         state = RESERVATION_CANCELLING;
-    } else if (kind == REQUEST_SETTLED) {
-        reservation = request.settled.reservation;
-        attempt = request.settled.attempt;
     } else {
         return;
     }
-    audit_note_attempt(&walk->audit->owed, reservation, attempt);
     struct reservation_row row;
     struct row_key owner = reservation_key(reservation);
-    if (!reservation_row_read(walk->rows, &owner, &row) ||
-        (state != 0 &&
-         (row.state != state || row.attempt != attempt || row.obligation != number)) ||
-        (state == 0 && (attempt > row.attempt || (row.obligation != 0 && attempt == row.attempt))))
+    if (!reservation_row_read(walk->rows, &owner, &row) || row.state != state ||
+        row.attempt != attempt || row.obligation != number)
         audit_violation(walk->audit, "obligation %llu: reservation %llu is not in need of it",
                         (unsigned long long)number, (unsigned long long)reservation);
 }

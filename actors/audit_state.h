@@ -18,14 +18,10 @@ struct movement {
     bool explained; /* its reservation is there */
 };
 
-/* A verdict that a wallet keeps, and an obligation that may still need it. */
-struct attempt {
-    uint64_t reservation, attempt;
-};
-
-struct attempts {
-    struct attempt *items;
-    size_t count, capacity;
+/* A wallet's verdict on the last attempt of a reservation that it has seen. */
+struct verdict {
+    uint64_t reservation, user, attempt;
+    bool explained; /* its reservation is there */
 };
 
 struct audit {
@@ -34,10 +30,11 @@ struct audit {
     /* wallets */
     uint64_t wallets, transactions;
     points charged, used, balances; /* used: without a reservation */
-    struct movement *movements;     /* sorted by reservation and type once the seats begin */
+    struct movement *movements;     /* by reservation and type once `sorted` */
     size_t movement_count, movement_capacity;
-    bool movements_sorted;
-    struct attempts verdicts, owed;
+    struct verdict *verdicts; /* by reservation once `sorted` */
+    size_t verdict_count, verdict_capacity;
+    bool sorted; /* the wallets are through */
     /* seats */
     uint64_t schedules, seats, reservations[RESERVATION_CANCELLED + 1], obligations;
     points paid, in_flight;
@@ -49,9 +46,9 @@ struct audit {
 void audit_violation(struct audit *audit, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void *audit_grow(void *items, size_t count, size_t *capacity, size_t item_size);
-void audit_note_attempt(struct attempts *attempts, uint64_t reservation, uint64_t attempt);
-/* The movements of one reservation. */
+/* The movements of one reservation, and its verdict (NULL: there is none). */
 struct movement *audit_movements(struct audit *audit, uint64_t reservation, size_t *count);
+struct verdict *audit_verdict(struct audit *audit, uint64_t reservation);
 
 /* Visits all rows with this prefix in key order; other row calls are allowed inside. */
 void audit_walk(const struct row_view *rows, const struct row_key *prefix,

@@ -85,6 +85,16 @@ static void count_transaction(struct wallet_walk *walk, uint64_t transaction,
         audit->charged += row->amount;
 }
 
+static void count_verdict(struct wallet_walk *walk, uint64_t reservation,
+                          const struct verdict_row *row)
+{
+    struct audit *audit = walk->audit;
+    audit->verdicts = audit_grow(audit->verdicts, audit->verdict_count, &audit->verdict_capacity,
+                                 sizeof *audit->verdicts);
+    audit->verdicts[audit->verdict_count++] =
+        (struct verdict){reservation, walk->user, row->attempt, false};
+}
+
 static void visit_wallet_row(void *context, const struct row_key *key, struct row_bytes value)
 {
     struct wallet_walk *walk = context;
@@ -106,7 +116,7 @@ static void visit_wallet_row(void *context, const struct row_key *key, struct ro
     } else if (tag == 'v') {
         struct verdict_row row;
         check(verdict_row_decode(&row, value.data, value.size));
-        audit_note_attempt(&walk->audit->verdicts, row_key_u64(key, 10), row.attempt);
+        count_verdict(walk, row_key_u64(key, 10), &row);
     } else if (tag == 'i') {
         walk->keys++;
     } else if (tag == 'e') {
@@ -121,7 +131,7 @@ void audit_wallets(struct audit *audit, const struct row_view *rows)
 {
     struct wallet_walk walk = {.audit = audit};
     struct row_key table = audit_table('w');
-    check(!audit->movements_sorted);
+    check(!audit->sorted);
     audit_walk(rows, &table, visit_wallet_row, &walk);
     finish_wallet(&walk);
 }

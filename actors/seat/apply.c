@@ -175,10 +175,8 @@ static void owe(struct row_sink *sink, const struct event_view *event, uint16_t 
     union request request;
     if (kind == REQUEST_DEBIT)
         request.debit = (struct debit){row->user, event->aggregate, row->attempt, row->amount};
-    else if (kind == REQUEST_REFUND)
-        request.refund = (struct refund){row->user, event->aggregate, row->attempt, row->amount};
     else
-        request.settled = (struct settled){row->user, event->aggregate, row->attempt};
+        request.refund = (struct refund){row->user, event->aggregate, row->attempt, row->amount};
     sink->oblige(sink->view.context, event->sequence, kind, &request);
 }
 
@@ -193,14 +191,13 @@ static void begin_attempt(const struct event_view *event, struct row_sink *sink,
     owe(sink, event, kind, row);
 }
 
-static void end_attempt(const struct event_view *event, struct row_sink *sink,
-                        struct reservation_row *row, enum reservation_state state, uint64_t attempt)
+static void end_attempt(struct row_sink *sink, struct reservation_row *row,
+                        enum reservation_state state, uint64_t attempt)
 {
     check(attempt == row->attempt && row->obligation != 0);
     sink->discharge(sink->view.context, row->obligation);
     row->obligation = 0;
     row->state = (uint64_t)state;
-    owe(sink, event, REQUEST_SETTLED, row);
 }
 
 static void apply_to_reservation(struct schedule *schedule, const struct event_view *event,
@@ -220,7 +217,7 @@ static void apply_to_reservation(struct schedule *schedule, const struct event_v
         break;
     case EVENT_RESERVATION_CONFIRMED:
         check(row->state == RESERVATION_CONFIRMING);
-        end_attempt(event, sink, row, RESERVATION_CONFIRMED, body->reservation_confirmed.attempt);
+        end_attempt(sink, row, RESERVATION_CONFIRMED, body->reservation_confirmed.attempt);
         row->payment = body->reservation_confirmed.payment;
         row->balance = body->reservation_confirmed.balance;
         row->expires_at_ms = 0;
@@ -228,7 +225,7 @@ static void apply_to_reservation(struct schedule *schedule, const struct event_v
         break;
     case EVENT_PAYMENT_FAILED:
         check(row->state == RESERVATION_CONFIRMING);
-        end_attempt(event, sink, row, RESERVATION_HELD, body->payment_failed.attempt);
+        end_attempt(sink, row, RESERVATION_HELD, body->payment_failed.attempt);
         row->balance = body->payment_failed.balance;
         row->expires_at_ms = body->payment_failed.expires_at_ms;
         set_places(schedule, sink, id, row, SEAT_TEMP_RESERVED, row->expires_at_ms);
@@ -247,12 +244,9 @@ static void apply_to_reservation(struct schedule *schedule, const struct event_v
         break;
     case EVENT_RESERVATION_CANCELLED:
         check(row->state == RESERVATION_CANCELLING);
-        end_attempt(event, sink, row, RESERVATION_CANCELLED, body->reservation_cancelled.attempt);
+        end_attempt(sink, row, RESERVATION_CANCELLED, body->reservation_cancelled.attempt);
         row->refund_balance = body->reservation_cancelled.balance;
         free_places(schedule, sink, id, row);
-        break;
-    case EVENT_RESERVATION_SETTLED:
-        sink->discharge(sink->view.context, body->reservation_settled.obligation);
         break;
     default:
         check_never("an event of another actor kind");

@@ -8,8 +8,7 @@
  *     └────────────────────────────────────┘
  *
  * Each arrow is an event. A debit or refund is owed from the event that starts its attempt to the
- * one that ends it; the end owes the wallet a "settled" in turn, after which it may forget its
- * verdict. Obligations have the sequence of the event that opened them as their number. */
+ * one that ends it. Obligations have the sequence of the event that opened them as their number. */
 
 static void reply_confirmed(struct decision *decision, uint64_t reservation,
                             const struct reservation_row *row)
@@ -243,25 +242,6 @@ static void refund_answered(struct decision *decision, const struct message *mes
     decision_answer_waiters(decision, refund->reservation, OUTCOME_OK, REPLY_CANCELLED);
 }
 
-static void settled_answered(struct decision *decision, const struct message *message)
-{
-    const struct settled *settled = &message->request->settled;
-    struct reservation_row row;
-    struct row_key key = reservation_key(settled->reservation);
-    if (message->outcome != OUTCOME_OK)
-        return;
-    check(reservation_row_read(decision->rows, &key, &row));
-    union event body;
-    body.reservation_settled = (struct reservation_settled){
-        .reservation = settled->reservation,
-        .schedule = row.schedule,
-        .attempt = settled->attempt,
-        .obligation = message->obligation,
-    };
-    decision_emit(decision, EVENT_RESERVATION_SETTLED, settled->reservation, VERSION_INTERNAL,
-                  &body);
-}
-
 void seat_decide_reply(struct decision *decision, const struct schedule *schedule,
                        const struct message *message)
 {
@@ -272,9 +252,6 @@ void seat_decide_reply(struct decision *decision, const struct schedule *schedul
         break;
     case REQUEST_REFUND:
         refund_answered(decision, message);
-        break;
-    case REQUEST_SETTLED:
-        settled_answered(decision, message);
         break;
     default:
         check_never("an answer to what seats never ask");

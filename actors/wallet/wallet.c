@@ -39,9 +39,6 @@ static void wallet_decide(struct decision *decision, const void *object,
     case REQUEST_REFUND:
         wallet_decide_refund(decision, wallet, &request->refund);
         break;
-    case REQUEST_SETTLED:
-        wallet_decide_settled(decision, wallet, &request->settled);
-        break;
     default:
         decision_reply(decision, OUTCOME_INTERNAL, REPLY_NONE);
     }

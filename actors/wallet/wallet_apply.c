@@ -146,11 +146,6 @@ void wallet_apply(void *object, const struct event_view *event, struct row_sink 
     case EVENT_WALLET_REFUNDED:
         apply_refunded(wallet, event, sink);
         break;
-    case EVENT_WALLET_SETTLED: {
-        struct row_key key = verdict_key(wallet->base.id, event->body->wallet_settled.reservation);
-        row_delete(sink, &key);
-        break;
-    }
     default:
         check_never("an event of another actor kind");
     }

@@ -1,9 +1,10 @@
 #include "wallet_state.h"
 
 /* The wallet's side of confirm and cancel. Each attempt has a number that rises with each saga of
- * the reservation; the verdict on it, a refusal too, is kept until the seat says that it has
- * journalled the outcome (settled), so a message that is sent again is answered again and has no
- * second effect. */
+ * the reservation. The verdict on the last one, a refusal too, is kept as long as the wallet, so a
+ * message that is sent again, however late, is answered again and has no second effect. (Forgetting
+ * it would take two more messages and two more commits for each payment, to save a row that is no
+ * larger than that of the transaction.) */
 
 enum attempt_age {
     ATTEMPT_NEW,
@@ -110,21 +111,4 @@ void wallet_decide_refund(struct decision *decision, const struct wallet *wallet
     decision_emit(decision, EVENT_WALLET_REFUNDED, user, wallet->row.version + 1, &body);
     wallet_reply_entry(decision, body.wallet_refunded.transaction, user, request->amount,
                        body.wallet_refunded.balance);
-}
-
-void wallet_decide_settled(struct decision *decision, const struct wallet *wallet,
-                           const struct settled *request)
-{
-    struct verdict_row verdict;
-    struct row_key key = verdict_key(wallet->base.id, request->reservation);
-    if (verdict_row_read(decision->rows, &key, &verdict) && verdict.attempt <= request->attempt) {
-        union event body;
-        body.wallet_settled = (struct wallet_settled){
-            .user = wallet->base.id,
-            .reservation = request->reservation,
-            .attempt = request->attempt,
-        };
-        decision_emit(decision, EVENT_WALLET_SETTLED, wallet->base.id, VERSION_INTERNAL, &body);
-    }
-    decision_reply(decision, OUTCOME_OK, REPLY_NONE);
 }

@@ -60,8 +60,6 @@ void wallet_decide_debit(struct decision *decision, const struct wallet *wallet,
                          const struct debit *request);
 void wallet_decide_refund(struct decision *decision, const struct wallet *wallet,
                           const struct refund *request);
-void wallet_decide_settled(struct decision *decision, const struct wallet *wallet,
-                           const struct settled *request);
 /* wallet_apply.c */
 void wallet_apply(void *object, const struct event_view *event, struct row_sink *sink);
 

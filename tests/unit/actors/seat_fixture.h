@@ -155,20 +155,12 @@ static inline struct told give_back(struct domain *domain, uint64_t transaction,
     return domain_answer(domain, refund, OUTCOME_OK, REPLY_WALLET_ENTRY, &reply);
 }
 
-static inline struct told acknowledge_settled(struct domain *domain)
-{
-    const struct domain_obligation *settled = owed(domain, REQUEST_SETTLED);
-    assert_non_null(settled);
-    return domain_answer(domain, settled, OUTCOME_OK, REPLY_NONE, NULL);
-}
-
 /* A reservation that is paid for. */
 static inline uint64_t sold(struct domain *domain, uint64_t user, uint64_t index)
 {
     uint64_t reservation = held(domain, user, index);
     assert_true(confirm(domain, reservation, user).deferred);
     assert_int_equal(pay(domain, 640 + index, 1000).outcome, OUTCOME_OK);
-    acknowledge_settled(domain);
     return reservation;
 }
 

@@ -86,20 +86,16 @@ static int set_up(void **state)
         if (index != 6)
             charge(sale, OWNER + index, 150);
     }
-    /* 1 stays held; 2 is confirmed and settled; 3 confirmed; 4 confirming, and paid; 5 cancelled;
-     * 6 failed; 7 cancelling, and refunded. */
+    /* 1 stays held; 2 and 3 are confirmed; 4 confirming, and paid; 5 cancelled; 6 failed;
+     * 7 cancelling, and refunded. */
     confirm(sale, 2);
     carry(sale, REQUEST_DEBIT, true);
-    carry(sale, REQUEST_SETTLED, true);
     confirm(sale, 5);
     carry(sale, REQUEST_DEBIT, true);
-    carry(sale, REQUEST_SETTLED, true);
     cancel(sale, 5);
     carry(sale, REQUEST_REFUND, true);
-    carry(sale, REQUEST_SETTLED, true);
     confirm(sale, 7);
     carry(sale, REQUEST_DEBIT, true);
-    carry(sale, REQUEST_SETTLED, true);
     cancel(sale, 7);
     carry(sale, REQUEST_REFUND, false);
     confirm(sale, 6);
@@ -220,11 +216,11 @@ static void a_lost_transaction_is_found(void **state)
 static void a_second_debit_is_found(void **state)
 {
     struct sale *sale = *state;
-    union request request = {.debit = {OWNER + 2, reservation_of(2), 1, 50}};
+    union request request = {.debit = {OWNER + 2, reservation_of(2), 2, 50}};
     assert_int_equal(domain_request(sale->wallets, REQUEST_DEBIT, &request).outcome, OUTCOME_OK);
     assert_found(sale, "state 3, amount 100, but 2 debits and 0 refunds that differ from it");
     assert_non_null(strstr(sale->text, "points are not conserved"));
-    assert_non_null(strstr(sale->text, "verdict on attempt 1 is never forgotten"));
+    assert_non_null(strstr(sale->text, "reservation 133: attempt 1, and the last verdict is on 2"));
 }
 
 static void a_debit_for_a_seat_that_is_held_again_is_found(void **state)
@@ -241,6 +237,21 @@ static void a_debit_for_no_reservation_is_found(void **state)
     union request request = {.debit = {OWNER + 1, reservation_of(50), 1, 100}};
     domain_request(sale->wallets, REQUEST_DEBIT, &request);
     assert_found(sale, "is for reservation 3205, which is not there");
+}
+
+static void a_lost_verdict_is_found(void **state)
+{
+    struct sale *sale = *state;
+    remove_row(sale->wallets, verdict_key(OWNER + 2, reservation_of(2)));
+    assert_found(sale, "reservation 133: attempt 1, and the last verdict is on 0");
+}
+
+static void a_verdict_of_somebody_else_is_found(void **state)
+{
+    struct sale *sale = *state;
+    union request request = {.debit = {OWNER + 3, reservation_of(2), 1, 500}};
+    domain_request(sale->wallets, REQUEST_DEBIT, &request);
+    assert_found(sale, "a verdict on reservation 133, which is not there or has another one");
 }
 
 static void a_lost_refund_is_found(void **state)
@@ -403,6 +414,8 @@ int main(void)
         TEST(a_second_debit_is_found),
         TEST(a_debit_for_a_seat_that_is_held_again_is_found),
         TEST(a_debit_for_no_reservation_is_found),
+        TEST(a_lost_verdict_is_found),
+        TEST(a_verdict_of_somebody_else_is_found),
         TEST(a_lost_refund_is_found),
         TEST(a_seat_without_its_reservation_is_found),
         TEST(a_reservation_without_its_seat_is_found),

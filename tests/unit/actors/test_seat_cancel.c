@@ -91,8 +91,6 @@ static void what_is_no_verdict_keeps_the_refund_owed(void **state)
     assert_int_equal(told.event_count, 0);
     assert_non_null(owed(domain, REQUEST_REFUND));
     assert_int_equal(give_back(domain, 1, 1).outcome, OUTCOME_OK);
-    assert_int_equal(owed(domain, REQUEST_SETTLED)->request.settled.attempt, 2);
-    acknowledge_settled(domain);
     assert_null(domain->obligations);
 }
 

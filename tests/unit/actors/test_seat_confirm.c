@@ -122,7 +122,6 @@ static void failed_payments_never_extend_a_hold_beyond_the_first_expiry_and_grac
         assert_true(confirm(domain, reservation, USER).deferred);
         refuse(domain, 0);
         assert_in_range(domain->reply.shortage.hold_expires_at_ms, domain->now_ms, latest);
-        acknowledge_settled(domain);
     }
     domain->now_ms = latest - 1;
     assert_true(confirm(domain, reservation, USER).deferred);
@@ -182,23 +181,16 @@ static void what_is_no_verdict_keeps_the_debit_owed(void **state)
     assert_int_equal(pay(domain, 1, 1).outcome, OUTCOME_OK);
 }
 
-static void every_end_of_an_attempt_is_settled_with_the_wallet(void **state)
+static void nothing_is_owed_after_the_end_of_an_attempt(void **state)
 {
     struct domain *domain = *state;
     uint64_t reservation = held(domain, USER, 1);
     confirm(domain, reservation, USER);
     refuse(domain, 0);
-    assert_null(owed(domain, REQUEST_DEBIT));
-    assert_int_equal(owed(domain, REQUEST_SETTLED)->request.settled.attempt, 1);
-    assert_int_equal(owed(domain, REQUEST_SETTLED)->request.settled.user, USER);
-    confirm(domain, reservation, USER); /* with the first "settled" still open */
+    assert_null(domain->obligations);
+    confirm(domain, reservation, USER);
+    assert_int_equal(owed(domain, REQUEST_DEBIT)->request.debit.attempt, 2);
     pay(domain, 1, 1);
-    assert_int_equal(owed(domain, REQUEST_SETTLED)->request.settled.attempt, 1);
-    domain_answer(domain, owed(domain, REQUEST_SETTLED), OUTCOME_UNAVAILABLE, REPLY_NONE, NULL);
-    assert_int_equal(owed(domain, REQUEST_SETTLED)->request.settled.attempt, 1);
-    acknowledge_settled(domain);
-    assert_int_equal(owed(domain, REQUEST_SETTLED)->request.settled.attempt, 2);
-    acknowledge_settled(domain);
     assert_null(domain->obligations);
 }
 
@@ -282,7 +274,7 @@ int main(void)
         TEST(after_a_charge_the_next_attempt_pays),
         TEST(an_answer_to_an_earlier_attempt_changes_nothing),
         TEST(what_is_no_verdict_keeps_the_debit_owed),
-        TEST(every_end_of_an_attempt_is_settled_with_the_wallet),
+        TEST(nothing_is_owed_after_the_end_of_an_attempt),
         TEST(a_resumed_confirm_goes_on_waiting),
         TEST(a_resumed_confirm_whose_attempt_failed_learns_that),
         TEST(a_resumed_confirm_whose_attempt_was_paid_learns_that),

@@ -192,13 +192,10 @@ static void public_events_of_a_reservation_are_numbered_without_gaps(void **stat
     hold_with_key(domain, USER, 1, "k", 1);
     confirm(domain, reservation, USER);
     refuse(domain, 0);
-    acknowledge_settled(domain);
     confirm(domain, reservation, USER);
     pay(domain, 1, 1);
     cancel(domain, reservation, USER);
-    acknowledge_settled(domain);
     give_back(domain, 2, 2);
-    acknowledge_settled(domain);
     for (const struct domain_event *event = domain->journal; event != NULL; event = event->next)
         if (event->aggregate == reservation && event->aggregate_version != VERSION_INTERNAL) {
             assert_int_equal(event->event_kind, published[version]);

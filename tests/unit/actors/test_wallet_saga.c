@@ -102,38 +102,20 @@ static void a_refund_may_exceed_the_balance_limit(void **state)
     assert_int_equal(use(domain, USER, 1).outcome, OUTCOME_OK);
 }
 
-static void settled_forgets_the_verdict(void **state)
+static void verdicts_outlive_the_saga(void **state)
 {
     struct domain *domain = *state;
-    debit(domain, RESERVATION, 1, 60);
-    size_t rows = domain->rows.count;
-    struct told told = settled(domain, RESERVATION, 1);
-    assert_int_equal(told.outcome, OUTCOME_OK);
-    assert_int_equal(told.event_count, 1);
-    assert_int_equal(domain->rows.count, rows - 1);
-    told = settled(domain, RESERVATION, 1);
-    assert_int_equal(told.outcome, OUTCOME_OK);
-    assert_int_equal(told.event_count, 0);
-}
-
-static void settled_of_an_earlier_attempt_keeps_the_later_verdict(void **state)
-{
-    struct domain *domain = *state;
-    debit(domain, RESERVATION, 1, 60);
     charge(domain, USER, 60);
-    debit(domain, RESERVATION, 2, 60);
-    struct told told = settled(domain, RESERVATION, 1);
+    debit(domain, RESERVATION, 1, 60);
+    uint64_t transaction = domain->reply.wallet_entry.transaction;
+    domain->now_ms += UINT64_C(1000) * 24 * 3600 * 1000;
+    charge(domain, USER, 60);
+    domain_forget(domain);
+    struct told told = debit(domain, RESERVATION, 1, 60);
     assert_int_equal(told.outcome, OUTCOME_OK);
     assert_int_equal(told.event_count, 0);
-    assert_int_equal(debit(domain, RESERVATION, 2, 60).event_count, 0);
-    assert_int_equal(balance(domain, USER), 0);
-}
-
-static void settled_for_a_user_never_seen_is_fine(void **state)
-{
-    struct domain *domain = *state;
-    assert_int_equal(settled(domain, RESERVATION, 1).outcome, OUTCOME_OK);
-    assert_int_equal(domain->rows.count, 0);
+    assert_int_equal(domain->reply.wallet_entry.transaction, transaction);
+    assert_int_equal(balance(domain, USER), 60);
 }
 
 static void reservations_do_not_disturb_each_other(void **state)
@@ -159,10 +141,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_refund_gives_back_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_refund_may_exceed_the_balance_limit, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(settled_forgets_the_verdict, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(settled_of_an_earlier_attempt_keeps_the_later_verdict,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(settled_for_a_user_never_seen_is_fine, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(verdicts_outlive_the_saga, set_up, tear_down),
         cmocka_unit_test_setup_teardown(reservations_do_not_disturb_each_other, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

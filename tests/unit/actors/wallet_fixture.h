@@ -81,10 +81,4 @@ static inline struct told refund(struct domain *domain, uint64_t reservation, ui
     return domain_request(domain, REQUEST_REFUND, &request);
 }
 
-static inline struct told settled(struct domain *domain, uint64_t reservation, uint64_t attempt)
-{
-    union request request = {.settled = {USER, reservation, attempt}};
-    return domain_request(domain, REQUEST_SETTLED, &request);
-}
-
 #endif
