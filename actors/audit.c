@@ -205,8 +205,9 @@ static void print_counts(const struct audit *audit)
     for (size_t i = 0; i < sizeof states / sizeof states[0]; i++)
         fprintf(audit->to, " %s %llu", states[i].text,
                 (unsigned long long)audit->reservations[states[i].state]);
-    fprintf(audit->to, "\nrooms %llu, tickets %llu\n", (unsigned long long)audit->rooms,
-            (unsigned long long)audit->tickets);
+    fprintf(audit->to, "\nrooms %llu, tickets %llu, admitted %llu\n",
+            (unsigned long long)audit->rooms, (unsigned long long)audit->tickets,
+            (unsigned long long)audit->sessions);
 }
 
 uint64_t audit_finish(struct audit *audit)

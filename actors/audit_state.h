@@ -39,7 +39,7 @@ struct audit {
     uint64_t schedules, seats, reservations[RESERVATION_CANCELLED + 1], obligations;
     points paid, in_flight;
     /* queue */
-    uint64_t rooms, tickets;
+    uint64_t rooms, tickets, sessions;
 };
 
 /* Counts a violation; the first ones are printed. */

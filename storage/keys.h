@@ -16,8 +16,10 @@
  *   's' schedule 'u' user   buyer_row           's' schedule 'e' …       (index by expiry)
  *   'c' concert             concert_row         'q' room                 room_row
  *   'd' directory           directory_row       'd' directory 'i' hash   concert_key_row
- *   't' id, kind            timer               'q' room 'k' user        ticket_row
- *   'o' id, kind, number    obligation          'm' …                    the environment's own
+ *   't' id, kind            timer               'q' room 'n' number      ticket_row
+ *   'o' id, kind, number    obligation          'q' room 'k' user        holder_row
+ *   'm' …                   (the environment)   'q' room 'd' due, number deadline_row
+ *                                               'q' room 'b' block       leavers_row
  */
 enum { ROW_KEY_MAX = 47 };
 struct row_key {

@@ -1,26 +1,6 @@
 #include "queue.h"
-#include "row_io.h"
-
-struct room {
-    struct actor_base base;
-    struct room_row row;
-};
-
-ROW_IO(room_row)
-ROW_IO(ticket_row)
-
-static struct row_key room_key(uint64_t room)
-{
-    return row_key_of('q', room);
-}
-
-static struct row_key ticket_key(uint64_t room, uint64_t user)
-{
-    struct row_key key = row_key_of('q', room);
-    row_key_add_tag(&key, 'k');
-    row_key_add_u64(&key, user);
-    return key;
-}
+#include "room.h"
+#include <stdlib.h>
 
 static enum status room_load(void *object, const struct row_view *rows)
 {
@@ -29,78 +9,89 @@ static enum status room_load(void *object, const struct row_view *rows)
     if (!room_row_read(rows, &key, &room->row))
         return STATUS_NOT_FOUND;
     room->base.last_sequence = room->row.last_sequence;
+    line_load(&room->line, room->base.id, rows);
     return STATUS_OK;
 }
 
-static void reply_ticket(struct decision *decision, const struct token_issue *request,
-                         const struct ticket_row *row, bool is_new)
+static void room_unload(void *object)
 {
-    decision->reply->ticket =
-        (struct ticket){request->room, request->user, row->number, row->issued_at_ms, is_new};
-    decision_reply(decision, OUTCOME_OK, REPLY_TICKET);
+    struct room *room = object;
+    line_fini(&room->line);
+    if (room->news != NULL)
+        free(room->news->items);
+    free(room->news);
 }
 
-static void decide_issue(struct decision *decision, const struct room *room,
-                         const struct token_issue *request)
+static size_t room_weight(const void *object)
 {
-    if (request->user == 0 || request->user > ID_MAX) {
-        decision_reply(decision, OUTCOME_INVALID_FIELD, REPLY_NONE);
-        return;
-    }
-    struct row_key key = ticket_key(room->base.id, request->user);
-    struct ticket_row row;
-    if (ticket_row_read(decision->rows, &key, &row) &&
-        decision->now_ms < row.issued_at_ms + TICKET_TTL_MS) {
-        reply_ticket(decision, request, &row, false);
-        return;
-    }
-    row = (struct ticket_row){room->row.issued + 1, decision->now_ms};
-    union event body;
-    body.ticket_issued = (struct ticket_issued){room->base.id, request->user, row.number};
-    decision_emit(decision, EVENT_TICKET_ISSUED, room->base.id, room->row.version + 1, &body);
-    reply_ticket(decision, request, &row, true);
+    const struct room *room = object;
+    size_t weight = room->line.capacity * sizeof *room->line.blocks;
+    if (room->news != NULL)
+        weight += sizeof *room->news + room->news->capacity * sizeof *room->news->items;
+    return weight;
 }
 
 static void room_decide(struct decision *decision, const void *object,
                         const struct message *message)
 {
+    const struct room *room = object;
+    if (message->origin == MESSAGE_TIMER) {
+        room_decide_timer(decision, room);
+        return;
+    }
     check(message->origin == MESSAGE_REQUEST);
-    if (message->kind == REQUEST_TOKEN_ISSUE)
-        decide_issue(decision, object, &message->request->token_issue);
-    else
+    switch (message->kind) {
+    case REQUEST_TOKEN_ISSUE:
+        room_decide_issue(decision, room, &message->request->token_issue);
+        break;
+    case REQUEST_TICKET_GET:
+        room_decide_get(decision, room, &message->request->ticket_get);
+        break;
+    case REQUEST_TICKET_CLAIM:
+        room_decide_claim(decision, room, &message->request->ticket_claim);
+        break;
+    case REQUEST_TICKET_LEAVE:
+        room_decide_leave(decision, room, &message->request->ticket_leave);
+        break;
+    case REQUEST_PURCHASED:
+        room_decide_purchased(decision, room, &message->request->purchased);
+        break;
+    case REQUEST_ROOM_GET:
+        room_decide_status(decision, room);
+        break;
+    case REQUEST_ROOM_CHANGE:
+        room_decide_change(decision, room, &message->request->room_change);
+        break;
+    default:
         decision_reply(decision, OUTCOME_INTERNAL, REPLY_NONE);
+    }
 }
 
-static void room_apply(void *object, const struct event_view *event, struct row_sink *sink)
-{
-    struct room *room = object;
-    check(event->kind == EVENT_TICKET_ISSUED);
-    const struct ticket_issued *body = &event->body->ticket_issued;
-    check(body->number == room->row.issued + 1);
-    struct row_key key = ticket_key(room->base.id, body->user);
-    struct ticket_row ticket = {body->number, event->at_ms};
-    ticket_row_write(sink, &key, &ticket);
-    room->row.issued = body->number;
-    room->row.version = event_version(event, room->row.version);
-    room->row.last_sequence = event->sequence;
-    key = room_key(room->base.id);
-    room_row_write(sink, &key, &room->row);
-}
-
+/* The default room is always there; others are made by their first change. A sale may be reported
+ * to a room that a restored backup does not have: that is acknowledged. */
 static enum status queue_route(const struct message *message, const struct row_view *rows,
                                const struct actor_kind **kind, uint64_t *id)
 {
-    (void)rows;
     *kind = &room_kind;
     *id = request_key(message->kind, message->request);
-    return *id > ID_MAX ? STATUS_NOT_FOUND : STATUS_OK;
+    if (*id > ID_MAX)
+        return STATUS_NOT_FOUND;
+    if (*id == ROOM_DEFAULT || message->kind == REQUEST_ROOM_CHANGE ||
+        message->kind == REQUEST_PURCHASED)
+        return STATUS_OK;
+    struct row_key key = room_key(*id);
+    struct row_bytes value;
+    return row_get(rows, &key, &value);
 }
 
 const struct actor_kind room_kind = {
     .name = "room",
     .number = ROOM_KIND,
+    .wakes_at_start = true,
     .object_size = sizeof(struct room),
     .load = room_load,
+    .unload = room_unload,
+    .weight = room_weight,
     .decide = room_decide,
     .apply = room_apply,
 };

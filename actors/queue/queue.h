@@ -4,8 +4,8 @@
 #include "behaviour.h"
 
 /* Waiting rooms: tickets with numbers that rise and never come back, one live ticket for each user
- * and room. Room 0 is the default. */
-enum { ROOM_KIND = 4 };
+ * and room, admitted in the order of their numbers. */
+enum { ROOM_KIND = 4, ROOM_DEFAULT = 0 /* any other room is named after its concert */ };
 
 /* A ticket lives this long after its issue. */
 #define TICKET_TTL_MS (UINT64_C(24) * 3600 * 1000)

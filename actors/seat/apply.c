@@ -141,6 +141,8 @@ static void apply_held(struct schedule *schedule, const struct event_view *event
         .amount = body->amount,
         .expires_at_ms = body->expires_at_ms,
         .first_expires_at_ms = body->expires_at_ms,
+        .room = body->room,
+        .ticket = body->ticket,
     };
     row.seats.count = body->seats.count;
     memcpy(row.seats.items, body->seats.items, sizeof row.seats.items);

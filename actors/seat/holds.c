@@ -183,6 +183,8 @@ static void place_hold(struct decision *decision, const struct schedule *schedul
         .expires_at_ms = decision->now_ms + decision->config->hold_ttl_s * 1000,
         .body_hash = request->body_hash,
         .keys_dropped = keys_due(decision, schedule),
+        .room = request->room,
+        .ticket = request->ticket,
     };
     held->seats.count = request->seats.count;
     for (uint32_t i = 0; i < request->seats.count; i++) {

@@ -42,10 +42,20 @@ uint64_t event_version(const struct event_view *event, uint64_t version);
 enum { DECISION_EVENTS_MAX = 160, DECISION_BYTES_MAX = 64 * 1024 };
 struct actor_kind;
 
+/* Claims that fronts mark in shared memory (waiting_room.h). close: nobody can claim this session
+ * any more; false: it has been claimed. Harmless when the decision is never committed: the
+ * successor opens it again. */
+struct claim_gate {
+    void *context;
+    bool (*close)(void *context, uint64_t room, uint64_t number);
+};
+
 /* What decide is given, and what it gives back. */
 struct decision {
     /* in */
     uint64_t now_ms;
+    uint64_t started_at_ms;              /* when the server (not just this worker) started */
+    const struct claim_gate *claim_gate; /* NULL: nobody claims there */
     uint64_t next_sequence;   /* of the first event emitted; unique and rising within the worker */
     uint64_t resumed_attempt; /* not 0: this request waited for that attempt when its worker died */
     const struct config *config;
@@ -106,8 +116,9 @@ struct actor_base {
 
 struct actor_kind {
     const char *name;
-    uint8_t number;     /* in journals; never reused */
-    size_t object_size; /* the struct that begins with actor_base; zeroed before load */
+    uint8_t number;      /* in journals; never reused */
+    bool wakes_at_start; /* its timers go off once when a worker starts, due or not */
+    size_t object_size;  /* the struct that begins with actor_base; zeroed before load */
     /* Fills the object from rows. STATUS_NOT_FOUND: there is no such actor yet (the object stays a
      * valid empty one: decide sees it, and apply of a creating event fills it). */
     enum status (*load)(void *object, const struct row_view *rows);

@@ -46,8 +46,7 @@ static void sink_timer(void *context, uint64_t at_ms)
 {
     struct worker *worker = context;
     uint64_t id = actor_base(worker->applying_actor)->id;
-    struct row_key key = row_key_of('t', id);
-    row_key_add_tag(&key, (char)worker->applying_kind->number);
+    struct row_key key = timer_key(worker->applying_kind->number, id);
     uint8_t value[16];
     struct pack_writer writer;
     pack_writer_init(&writer, value, sizeof value);
@@ -169,6 +168,8 @@ static void decision_begin(struct worker *worker, uint64_t resumed_attempt)
     struct decision *decision = &worker->decision;
     decision_init(decision);
     decision->now_ms = clock_now_ms();
+    decision->started_at_ms = worker->started_at_ms;
+    decision->claim_gate = worker->options->claim_gate;
     decision->next_sequence = journal_next_sequence(worker->journal);
     decision->resumed_attempt = resumed_attempt;
     decision->config = worker->config;
@@ -340,6 +341,18 @@ void worker_decide_reply(struct worker *worker, const struct obligation *obligat
     decide_message(worker, kind, obligation->actor, &message);
 }
 
+/* A timer that went off before it was due (wakes_at_start) is still to come. */
+static void keep_timer(struct worker *worker, uint8_t kind_number, uint64_t id)
+{
+    struct row_key key = timer_key(kind_number, id);
+    struct row_bytes value;
+    if (row_get(&worker->rows, &key, &value) != STATUS_OK)
+        return;
+    uint64_t at_ms = timer_decode(value);
+    if (at_ms > worker->decision.now_ms)
+        timers_set(&worker->timers, kind_number, id, at_ms);
+}
+
 void worker_decide_timer(struct worker *worker, uint8_t kind_number, uint64_t id)
 {
     const struct actor_kind *kind = worker_kind(worker, kind_number);
@@ -350,6 +363,8 @@ void worker_decide_timer(struct worker *worker, uint8_t kind_number, uint64_t id
     kind->decide(&worker->decision, actor->object, &message);
     apply_events(worker, actor);
     CRASH_POINT(TIMER_DECIDED);
+    if (worker->decision.event_count == 0)
+        keep_timer(worker, kind_number, id);
     if (worker->decision.answers_waiters)
         waiters_take(worker, worker->decision.wait_key, answer_waiter);
 }

@@ -58,11 +58,10 @@ enum status worker_replay(struct worker *worker, uint64_t *events)
 static bool load_timer(void *context, const struct row_key *key, struct row_bytes value)
 {
     struct worker *worker = context;
-    struct pack_reader reader;
-    pack_reader_init(&reader, value.data, value.size);
-    uint64_t at_ms = unpack_u64(&reader);
-    check(pack_reader_done(&reader));
-    timers_set(&worker->timers, key->data[9], row_key_u64(key, 1), at_ms);
+    const struct actor_kind *kind = worker_kind(worker, key->data[9]);
+    check(kind != NULL);
+    uint64_t at_ms = kind->wakes_at_start ? 1 : timer_decode(value);
+    timers_set(&worker->timers, kind->number, row_key_u64(key, 1), at_ms);
     return true;
 }
 

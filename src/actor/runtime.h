@@ -63,6 +63,7 @@ struct worker {
     const struct worker_options *options;
     const struct behaviour *behaviour;
     const struct config *config;
+    uint64_t started_at_ms; /* of the server */
     unsigned index;
 
     struct journal *journal;

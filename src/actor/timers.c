@@ -1,5 +1,6 @@
 #include "timers.h"
 #include "check.h"
+#include "pack.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -147,4 +148,20 @@ bool timers_take(struct timers *timers, uint64_t now_ms, uint8_t *kind, uint64_t
 uint64_t timers_next_ms(const struct timers *timers)
 {
     return timers->count == 0 ? UINT64_MAX : timers->heap[0]->due_ms;
+}
+
+struct row_key timer_key(uint8_t kind, uint64_t id)
+{
+    struct row_key key = row_key_of('t', id);
+    row_key_add_tag(&key, (char)kind);
+    return key;
+}
+
+uint64_t timer_decode(struct row_bytes value)
+{
+    struct pack_reader reader;
+    pack_reader_init(&reader, value.data, value.size);
+    uint64_t at_ms = unpack_u64(&reader);
+    check(pack_reader_done(&reader)); /* its CRC was good */
+    return at_ms;
 }

@@ -1,6 +1,7 @@
 #ifndef BOXOFFICE_TIMERS_H
 #define BOXOFFICE_TIMERS_H
 
+#include "state.h"
 #include "status.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -31,5 +32,9 @@ void timers_set(struct timers *timers, uint8_t kind, uint64_t id, uint64_t at_ms
 /* Takes one timer that is due; false when none is. It is no longer set then. */
 bool timers_take(struct timers *timers, uint64_t now_ms, uint8_t *kind, uint64_t *id);
 uint64_t timers_next_ms(const struct timers *timers); /* UINT64_MAX: none */
+
+/* The row of a timer: its key, and the time in its value. */
+struct row_key timer_key(uint8_t kind, uint64_t id);
+uint64_t timer_decode(struct row_bytes value);
 
 #endif

@@ -324,6 +324,7 @@ int worker_run(const struct worker_options *options)
     worker->stats = segment_stats(options->segment, options->self);
     worker->behaviour = options->behaviour;
     worker->config = &options->segment->header->config;
+    worker->started_at_ms = segment_process(options->segment, PROCESS_SUPERVISOR)->started_ms;
     beat(worker);
     enum status status = open_worker(worker);
     if (status == STATUS_CLOSED) {

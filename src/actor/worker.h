@@ -11,7 +11,8 @@ struct worker_options {
     struct segment *segment;
     unsigned self; /* process index */
     const struct behaviour *behaviour;
-    void *publish_context; /* for publish and start */
+    void *publish_context;               /* for publish and start */
+    const struct claim_gate *claim_gate; /* for decide; may be NULL */
     const char *journal_path, *state_path;
 };
 int worker_run(const struct worker_options *options);

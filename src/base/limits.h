@@ -19,6 +19,12 @@ enum {
     TEXT_TITLE_MAX = 200,         /* concert titles, bytes */
     IDEMPOTENCY_KEY_MAX = 64,
     IDEMPOTENCY_KEYS_PER_USER_MAX = 10000,
+    ROOMS_MAX = 1024,           /* waiting rooms, the default one included */
+    ACTIVE_LIMIT_MAX = 1000000, /* admitted at a time in one room */
+    ADMIT_RATE_MAX = 1000000,   /* per second */
+    ROOM_TTL_MAX_S = 86400,     /* of sessions and claims */
+    LEAVERS_BLOCK = 4096,       /* ticket numbers whose leavers are kept together */
+    LEAVERS_WORDS = LEAVERS_BLOCK / 64,
 };
 
 #define ID_MAX ((UINT64_C(1) << 53) - 1)

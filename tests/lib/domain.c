@@ -247,6 +247,8 @@ static void decide(struct domain *domain, const struct actor_kind *kind, uint64_
     const void *object = object_of(domain, kind, id);
     decision_init(decision);
     decision->now_ms = domain->now_ms;
+    decision->started_at_ms = domain->started_at_ms;
+    decision->claim_gate = domain->claim_gate;
     decision->next_sequence = domain->sequence + 1;
     decision->resumed_attempt = resumed_attempt;
     decision->config = &domain->config;

@@ -51,6 +51,8 @@ struct domain {
     const struct behaviour *behaviour;
     struct config config;
     uint64_t now_ms, sequence;
+    uint64_t started_at_ms;              /* of the server; 0 at first */
+    const struct claim_gate *claim_gate; /* NULL at first */
     struct memory_rows rows;
     struct row_view view;
     struct domain_actor *actors;

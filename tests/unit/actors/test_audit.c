@@ -2,7 +2,6 @@
 #include "audit.h"
 #include "domain.h"
 #include "obligations.h"
-#include "queue.h"
 #include "row_io.h"
 #include "schedule.h"
 #include "seat.h"
@@ -360,49 +359,6 @@ static void many_violations_are_counted_and_some_printed(void **state)
 ROW_IO(room_row)
 ROW_IO(ticket_row)
 
-static struct row_key ticket_key(uint64_t user)
-{
-    struct row_key key = row_key_of('q', 0);
-    row_key_add_tag(&key, 'k');
-    row_key_add_u64(&key, user);
-    return key;
-}
-
-static uint64_t audit_tickets(struct domain *domain, char **text)
-{
-    size_t size;
-    FILE *to = open_memstream(text, &size);
-    assert_non_null(to);
-    struct audit *audit = audit_create(to);
-    audit_queue(audit, &domain->view);
-    uint64_t violations = audit_finish(audit);
-    fclose(to);
-    return violations;
-}
-
-static void tickets_issued_twice_or_never_are_found(void **state)
-{
-    struct sale *sale = *state;
-    struct domain *domain = domain_create(&queue_behaviour);
-    for (uint64_t user = 1; user <= 20; user++) {
-        union request request = {.token_issue = {0, user}};
-        domain_request(domain, REQUEST_TOKEN_ISSUE, &request);
-    }
-    free(sale->text);
-    assert_int_equal(audit_tickets(domain, &sale->text), 0);
-    assert_non_null(strstr(sale->text, "rooms 1, tickets 20\n"));
-    CHANGE(domain, ticket_row, ticket_key(4), row.number = 5);
-    CHANGE(domain, ticket_row, ticket_key(9), row.number = 21);
-    free(sale->text);
-    assert_int_equal(audit_tickets(domain, &sale->text), 2);
-    assert_non_null(strstr(sale->text, "room 0: ticket 5 was issued twice"));
-    assert_non_null(strstr(sale->text, "room 0: user 9 has ticket 21, which was not issued"));
-    CHANGE(domain, room_row, row_key_of('q', 0), row.issued = 10);
-    free(sale->text);
-    assert_int_equal(audit_tickets(domain, &sale->text), 12);
-    domain_destroy(domain);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -427,7 +383,6 @@ int main(void)
         TEST(a_wrong_count_of_a_users_seats_is_found),
         TEST(a_wrong_count_of_keys_is_found),
         TEST(a_wallet_without_its_head_is_found),
-        TEST(tickets_issued_twice_or_never_are_found),
         TEST(many_violations_are_counted_and_some_printed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
