@@ -45,17 +45,17 @@ enum ticket_state {
     TICKET_DONE = 5,
 };
 enum ticket_end { /* why a ticket expired */
-    TICKET_END_CLAIM = 1,
-    TICKET_END_SESSION = 2,
-    TICKET_END_LEFT = 3,
-    TICKET_END_AGE = 4, /* of the token itself */
+                  TICKET_END_CLAIM = 1,
+                  TICKET_END_SESSION = 2,
+                  TICKET_END_LEFT = 3,
+                  TICKET_END_AGE = 4, /* of the token itself */
 };
 enum room_setting { /* bits */
-    ROOM_ACTIVE_LIMIT = 1,
-    ROOM_ADMIT_RATE = 2,
-    ROOM_PAUSED = 4,
-    ROOM_SESSION_TTL = 8,
-    ROOM_CLAIM_TTL = 16,
+                    ROOM_ACTIVE_LIMIT = 1,
+                    ROOM_ADMIT_RATE = 2,
+                    ROOM_PAUSED = 4,
+                    ROOM_SESSION_TTL = 8,
+                    ROOM_CLAIM_TTL = 16,
 };
 
 enum outcome {
