@@ -283,7 +283,7 @@ static void hostile_bytes_are_refused_or_harmless(void **state)
 
 static void a_count_beyond_the_table_is_refused(void **state)
 {
-    static const uint8_t many_seats[] = {0x95, 1, 2, 0xdd, 0xff, 0xff, 0xff, 0xff, 1, 2, 3};
+    static const uint8_t many_seats[] = {0x97, 1, 2, 0xdd, 0xff, 0xff, 0xff, 0xff, 1, 2, 3};
     union request request;
     struct hold hold = {.seats.count = 1};
     uint8_t data[SLOT_SMALL_REQUEST_SIZE * 2];
@@ -294,7 +294,7 @@ static void a_count_beyond_the_table_is_refused(void **state)
     assert_int_equal(sizeof hold.seats.items / sizeof hold.seats.items[0], RESERVATION_SEATS_MAX);
     for (uint32_t seats = RESERVATION_SEATS_MAX; seats <= RESERVATION_SEATS_MAX + 1; seats++) {
         pack_writer_init(&writer, data, sizeof data);
-        pack_array(&writer, 5);
+        pack_array(&writer, 7);
         pack_u64(&writer, 1);
         pack_u64(&writer, 2);
         pack_array(&writer, seats);
@@ -302,6 +302,8 @@ static void a_count_beyond_the_table_is_refused(void **state)
             pack_u64(&writer, i);
         pack_text(&writer, "key", 3);
         pack_u64(&writer, 4);
+        pack_u64(&writer, 0);
+        pack_u64(&writer, 5);
         assert_false(writer.failed);
         assert_int_equal(request_decode(REQUEST_HOLD, &request, data, writer.used),
                          seats <= RESERVATION_SEATS_MAX);
