@@ -133,3 +133,30 @@ void json_time(struct json_out *json, uint64_t time_ms)
     char text[CLOCK_TEXT_SIZE];
     json_text(json, text, clock_format(time_ms, text));
 }
+
+void json_member_u64(struct json_out *json, const char *name, uint64_t value)
+{
+    json_key(json, name);
+    json_u64(json, value);
+}
+
+void json_member_text(struct json_out *json, const char *name, const char *value)
+{
+    json_key(json, name);
+    json_text(json, value, strlen(value));
+}
+
+void json_member_time(struct json_out *json, const char *name, uint64_t time_ms)
+{
+    json_key(json, name);
+    if (time_ms == 0)
+        json_out_null(json);
+    else
+        json_time(json, time_ms);
+}
+
+void json_raw(struct json_out *json, const char *data, size_t size)
+{
+    separate(json);
+    append(json, data, size);
+}

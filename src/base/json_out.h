@@ -28,4 +28,12 @@ void json_out_null(struct json_out *json);
 void json_text(struct json_out *json, const char *data, size_t length); /* escapes; UTF-8 in */
 void json_time(struct json_out *json, uint64_t time_ms);                /* RFC 3339 */
 
+void json_raw(struct json_out *json, const char *data,
+              size_t size); /* a value that is JSON already */
+
+/* One member of an object. */
+void json_member_u64(struct json_out *json, const char *name, uint64_t value);
+void json_member_text(struct json_out *json, const char *name, const char *value);
+void json_member_time(struct json_out *json, const char *name, uint64_t time_ms); /* 0: null */
+
 #endif

@@ -54,27 +54,6 @@ void answer_close(struct exchange *exchange, unsigned status, struct json_out *j
                      (struct text){.data = json->data, .size = json->used});
 }
 
-void json_member_u64(struct json_out *json, const char *name, uint64_t value)
-{
-    json_key(json, name);
-    json_u64(json, value);
-}
-
-void json_member_text(struct json_out *json, const char *name, const char *value)
-{
-    json_key(json, name);
-    json_text(json, value, strlen(value));
-}
-
-void json_member_time(struct json_out *json, const char *name, uint64_t time_ms)
-{
-    json_key(json, name);
-    if (time_ms == 0)
-        json_out_null(json);
-    else
-        json_time(json, time_ms);
-}
-
 void json_member_state(struct json_out *json, enum process_state state)
 {
     char capitals[32];

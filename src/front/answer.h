@@ -18,10 +18,6 @@ enum {
 void answer_open(struct json_out *json, char *data, size_t size);
 void answer_close(struct exchange *exchange, unsigned status, struct json_out *json);
 
-/* One member of an object. */
-void json_member_u64(struct json_out *json, const char *name, uint64_t value);
-void json_member_text(struct json_out *json, const char *name, const char *value);
-void json_member_time(struct json_out *json, const char *name, uint64_t time_ms); /* 0: null */
 /* "state" of a process, in the API's capitals: READY, READ_ONLY, … */
 void json_member_state(struct json_out *json, enum process_state state);
 
