@@ -33,6 +33,10 @@ int command_open_datadir(struct datadir *datadir, const char *path, bool may_be_
  * exit code after a line on stderr. */
 int command_check_options(const struct config *config, struct listen_address *listen);
 
+/* Whether --kafka and --kafka-conf make a producer. 0, or the exit code after a line on stderr.
+ * Forks: to be called before anything is opened. */
+int command_check_kafka(const struct config *config);
+
 /* Reads --identity-key's file; IDENTITY_NONE when path is empty. 0, or the exit code after a line
  * on stderr: EX_NOINPUT when it cannot be read, EX_CONFIG when it is no key. */
 int command_identity_key(const char *path, struct identity_key *key);

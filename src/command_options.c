@@ -107,9 +107,10 @@ static int check_syntax(const struct config *config, struct listen_address *list
     for (uint32_t i = 0; i < config->kafka_conf.count; i++) {
         const char *equals = strchr(config->kafka_conf.items[i], '=');
         if (equals == NULL || equals == config->kafka_conf.items[i])
-            return command_fail(EX_USAGE, "--kafka-conf takes KEY=VALUE, not '%s'",
-                                config->kafka_conf.items[i]);
+            return command_fail(EX_USAGE, "--kafka-conf takes KEY=VALUE");
     }
+    if (*config->kafka == '\0' && config->kafka_conf.count > 0)
+        return command_fail(EX_USAGE, "--kafka-conf needs --kafka");
     return 0;
 }
 
@@ -122,5 +123,7 @@ int command_check_options(const struct config *config, struct listen_address *li
         code = check_file("charge-key-file", config->charge_key_file);
     if (code == 0)
         code = check_file("identity-key", config->identity_key);
+    if (code == 0 && *config->kafka != '\0')
+        code = command_check_kafka(config);
     return code;
 }

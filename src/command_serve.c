@@ -244,9 +244,6 @@ static int supervise(struct server *server)
     };
     if (*server->config.identity_key == '\0')
         log_warn("open-tokens", "reason=\"a queue token is given to whoever names a userId\"");
-    if (*server->config.kafka != '\0' || server->config.kafka_conf.count > 0)
-        log_warn("kafka-not-published", "reason=\"events are kept for the retention; "
-                                        "publishing to Kafka is not in this version\"");
     return supervisor_run(&options);
 }
 

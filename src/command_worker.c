@@ -5,6 +5,7 @@
 #include "heritage.h"
 #include "queue.h"
 #include "relay.h"
+#include "relay_cursor.h"
 #include "seat.h"
 #include "wallet.h"
 #include "worker.h"
@@ -16,6 +17,7 @@
 static int run_actors(struct heritage *heritage, const struct datadir *datadir)
 {
     char journal_path[DATADIR_PATH_MAX], state_path[DATADIR_PATH_MAX];
+    char cursor_path[DATADIR_PATH_MAX], name[RELAY_CURSOR_NAME_SIZE];
     const char *role = role_text(heritage->role);
     datadir_worker_path(datadir, role, heritage->instance, "journal", journal_path);
     datadir_worker_path(datadir, role, heritage->instance, "state", state_path);
@@ -40,6 +42,11 @@ static int run_actors(struct heritage *heritage, const struct datadir *datadir)
         options.behaviour = &wallet_behaviour;
         break;
     }
+    datadir_worker_path(datadir, role_text(ROLE_RELAY), 0, "cursor", cursor_path);
+    snprintf(name, sizeof name, "%s-%u", role, heritage->instance);
+    enum status status = relay_cursor_peek(cursor_path, name, &options.sequence_floor);
+    if (status != STATUS_OK)
+        return command_fail(EX_IOERR, "%s: %s", cursor_path, status_text(status));
     int code = worker_run(&options);
     if (heritage->role == ROLE_SEAT)
         seat_catalogue_destroy(options.publish_context);

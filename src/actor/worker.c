@@ -56,6 +56,8 @@ static enum status open_storage(struct worker *worker)
         .fill_ahead = fill < FILL_AHEAD_BYTES ? fill : FILL_AHEAD_BYTES,
         .floor = state_covered(worker->state),
     };
+    if (options->sequence_floor > journal.floor)
+        journal.floor = options->sequence_floor;
     status = journal_open(&worker->journal, options->journal_path, &journal);
     if (status != STATUS_OK)
         return status;

@@ -14,6 +14,7 @@ struct worker_options {
     void *publish_context;               /* for publish and start */
     const struct claim_gate *claim_gate; /* for decide; may be NULL */
     const char *journal_path, *state_path;
+    uint64_t sequence_floor; /* new events get sequences above it */
 };
 int worker_run(const struct worker_options *options);
 

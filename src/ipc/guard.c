@@ -203,6 +203,17 @@ void guard_cancel(struct guard *guard, uint32_t permit)
     breaker_cancel(&guard->breaker, permit);
 }
 
+void guard_recovered(struct guard *guard, uint64_t now_ns)
+{
+    uint64_t now_ms = now_ns / 1000000;
+
+    if (guard->breaker.state != BREAKER_OPEN || guard->breaker.parked)
+        return;
+    breaker_set_parked(&guard->breaker, true, now_ms, next_random(guard));
+    breaker_set_parked(&guard->breaker, false, now_ms, next_random(guard));
+    publish(guard, now_ms);
+}
+
 bool guard_refuses(const struct guard *guard, uint64_t now_ns)
 {
     return breaker_refuses(&guard->breaker, now_ns / 1000000);

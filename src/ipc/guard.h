@@ -68,6 +68,8 @@ void guard_record(struct guard *guard, uint32_t permit, bool failed, uint64_t du
 void guard_cancel(struct guard *guard, uint32_t permit);
 /* Whether guard_admit would refuse; counts nothing. */
 bool guard_refuses(const struct guard *guard, uint64_t now_ns);
+/* Known from elsewhere that what is behind it works: an open one is half-open at once. */
+void guard_recovered(struct guard *guard, uint64_t now_ns);
 /* Takes up mode and parking, publishes the line. Some times a second. */
 void guard_tick(struct guard *guard, uint64_t now_ns);
 

@@ -72,13 +72,10 @@ static void on_log(const rd_kafka_t *handle, int level, const char *facility, co
 
 /* ---- opening ---- */
 
-static rd_kafka_t *make(const struct config *config, struct kafka *kafka, char *error,
-                        size_t error_size)
+/* Takes conf over. */
+static rd_kafka_t *make(rd_kafka_conf_t *conf, struct kafka *kafka, char *error, size_t error_size)
 {
     char text[256];
-    rd_kafka_conf_t *conf = kafka_conf_make(config, error, error_size);
-    if (conf == NULL)
-        return NULL;
     rd_kafka_conf_set_opaque(conf, kafka);
     rd_kafka_conf_set_dr_msg_cb(conf, on_report);
     rd_kafka_conf_set_error_cb(conf, on_error);
@@ -91,14 +88,14 @@ static rd_kafka_t *make(const struct config *config, struct kafka *kafka, char *
     return handle;
 }
 
-bool kafka_check(const struct config *config, char *error, size_t error_size)
+enum kafka_settings kafka_check(const struct config *config, char *error, size_t error_size)
 {
-    struct kafka kafka = {.discarded = true};
-    rd_kafka_t *handle = make(config, &kafka, error, error_size);
-    if (handle == NULL)
-        return false;
-    rd_kafka_destroy(handle);
-    return true;
+    static struct kafka kafka = {.discarded = true};
+    rd_kafka_conf_t *conf = kafka_conf_make(config, error, error_size);
+    if (conf == NULL)
+        return KAFKA_SETTINGS_WRONG;
+    return make(conf, &kafka, error, error_size) != NULL ? KAFKA_SETTINGS_GOOD
+                                                         : KAFKA_SETTINGS_UNUSABLE;
 }
 
 struct kafka *kafka_open(const struct config *config, const struct kafka_owner *owner, char *error,
@@ -111,7 +108,9 @@ struct kafka *kafka_open(const struct config *config, const struct kafka_owner *
         return NULL;
     }
     kafka->owner = *owner;
-    kafka->handle = make(config, kafka, error, error_size);
+    rd_kafka_conf_t *conf = kafka_conf_make(config, error, error_size);
+    if (conf != NULL)
+        kafka->handle = make(conf, kafka, error, error_size);
     if (kafka->handle == NULL) {
         free(kafka);
         return NULL;

@@ -17,8 +17,14 @@ struct kafka_owner {
     int doorbell; /* eventfd, non-blocking: written when kafka_poll has something to do */
 };
 
-/* Checks the settings by making a producer and letting go of it. False with a line in `error`. */
-bool kafka_check(const struct config *config, char *error, size_t error_size);
+enum kafka_settings {
+    KAFKA_SETTINGS_GOOD,
+    KAFKA_SETTINGS_WRONG,    /* there is no such property, or it takes other values */
+    KAFKA_SETTINGS_UNUSABLE, /* together they make no producer: a file that cannot be read, … */
+};
+/* Checks them by making a producer; unless good, with a line in `error`. For a process that ends
+ * afterwards: the producer stays, because closing it may take as long as a look-up of a name. */
+enum kafka_settings kafka_check(const struct config *config, char *error, size_t error_size);
 
 /* NULL with a line in `error`. */
 struct kafka *kafka_open(const struct config *config, const struct kafka_owner *owner, char *error,

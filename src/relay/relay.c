@@ -1,70 +1,52 @@
 #include "relay.h"
-#include "crash_point.h"
 #include "log.h"
+#include "publisher.h"
 #include "retention.h"
 #include <poll.h>
-#include <stdio.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 enum {
-    NICE = 10,       /* selling goes first */
-    TURN_MS = 250,   /* heartbeat, stop flag */
-    OPENING_MS = 10, /* the same until it is READY: the start waits for it */
-    ROUND_MS = 1000, /* between two looks at the journals */
-};
-
-struct source {
-    struct process_entry *worker;
-    struct journal *journal; /* NULL until its worker has made it */
-    uint64_t released;
-    char name[16];
-    char path[DATADIR_PATH_MAX];
+    NICE = 10,         /* selling goes first */
+    TURN_MS = 250,     /* heartbeat, stop flag */
+    OPENING_MS = 10,   /* the same until it is READY: the start waits for it */
+    FOLLOW_MS = 20,    /* between two looks for new events while they are published */
+    ROUND_MS = 1000,   /* between two rounds of retention, cursor and gauges */
+    STOPPING_MS = 300, /* for the reports of what is under way */
 };
 
 struct relay {
     const struct relay_options *options;
     struct process_entry *entry;
+    struct process_stats *stats;
     struct retention retention;
     bool is_ready;
+    bool publishes; /* Kafka is configured */
     uint64_t next_round_ns;
+    struct publisher publisher;
     unsigned source_count;
-    struct source sources[PROCESS_MAX];
+    struct source sources[SOURCES_MAX];
+    uint64_t released[SOURCES_MAX];
 };
-
-static void source_init(struct source *source, const struct relay_options *options, enum role role,
-                        unsigned instance, unsigned index)
-{
-    source->worker = segment_process(options->segment, index);
-    snprintf(source->name, sizeof source->name, "%s-%u", role_text(role), instance);
-    datadir_worker_path(options->datadir, role_text(role), instance, "journal", source->path);
-}
 
 static void relay_init(struct relay *relay, const struct relay_options *options)
 {
     static const enum role roles[] = {ROLE_QUEUE, ROLE_SEAT, ROLE_WALLET};
-    const struct config *config = &options->segment->header->config;
+    const struct segment *segment = options->segment;
+    const struct config *config = &segment->header->config;
     *relay = (struct relay){
         .options = options,
-        .entry = segment_process(options->segment, options->self),
+        .entry = segment_process(segment, options->self),
+        .stats = segment_stats(segment, options->self),
         .retention = {.age_ms = config->retention_s * 1000,
                       .size_max = config->retention_mib << 20},
+        .publishes = *config->kafka != '\0',
     };
     for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++)
-        for (unsigned instance = 0;; instance++) {
-            unsigned index = segment_process_of(options->segment, roles[i], instance);
-            if (index >= PROCESS_MAX)
-                break;
-            source_init(&relay->sources[relay->source_count++], options, roles[i], instance, index);
-        }
-}
-
-/* Workers make their journals when they first start; until then there is nothing to read. */
-static enum status source_open(struct source *source)
-{
-    struct journal_options options = {.read_only = true};
-    enum status status = journal_open(&source->journal, source->path, &options);
-    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+        for (unsigned instance = 0; segment_process_of(segment, roles[i], instance) < PROCESS_MAX;
+             instance++)
+            source_init(&relay->sources[relay->source_count++], segment, options->datadir, roles[i],
+                        instance);
 }
 
 /* While demo data is being loaded, a worker that dies counts in its journal how far it came. */
@@ -74,37 +56,115 @@ static bool is_seeding(const struct relay *relay)
     return config->demo || config->demo_holds > 0;
 }
 
-static enum status source_round(struct relay *relay, struct source *source)
+static enum status open_sources(struct relay *relay, bool *all)
 {
-    enum status status = STATUS_OK;
-    if (source->journal == NULL)
-        status = source_open(source);
-    if (status == STATUS_OK && source->journal != NULL && !is_seeding(relay))
-        status = retention_advance(&relay->retention, source->journal, clock_now_ms(),
-                                   &source->released);
-    if (status != STATUS_OK) {
-        log_error("journal", "name=%s error=\"%s\"", source->name, status_text(status));
-        return status;
+    *all = true;
+    for (unsigned i = 0; i < relay->source_count; i++) {
+        struct source *source = &relay->sources[i];
+        enum status status = source_open(source);
+        if (status != STATUS_OK) {
+            log_error("journal", "name=%s error=\"%s\"", source->name, status_text(status));
+            return status;
+        }
+        *all &= source->journal != NULL;
     }
-    atomic_store(&source->worker->released_sequence, source->released);
-    CRASH_POINT(RETENTION_ADVANCED);
     return STATUS_OK;
 }
 
-static enum status relay_round(struct relay *relay)
+static enum status release(struct relay *relay, unsigned i)
 {
-    unsigned open_count = 0;
+    struct source *source = &relay->sources[i];
+    enum status status = STATUS_OK;
+    if (source->journal == NULL || is_seeding(relay))
+        return STATUS_OK;
+    if (relay->publishes)
+        relay->released[i] = publisher_released(&relay->publisher, i);
+    else
+        status = retention_advance(&relay->retention, source->journal, clock_now_ms(),
+                                   &relay->released[i]);
+    atomic_store(&source->worker->released_sequence, relay->released[i]);
+    return status;
+}
+
+/* ---- the backlog ---- */
+
+struct backlog {
+    uint64_t records, bytes, age_ms, failing;
+};
+
+static enum status add_backlog(struct relay *relay, unsigned i, struct backlog *backlog)
+{
+    struct source *source = &relay->sources[i];
+    uint64_t cursor = window_cursor(&relay->publisher.feeds[i].window), at_ms;
+    enum status status = source_next_time(source, cursor, &at_ms);
+    uint64_t first = journal_first_sequence(source->journal);
+    uint64_t last = journal_last_sequence(source->journal);
+    if (status != STATUS_OK || last <= cursor)
+        return status;
+    uint64_t now_ms = clock_now_ms(), records = last - cursor, kept = last - first + 1;
+    if (at_ms != 0 && now_ms > at_ms && now_ms - at_ms > backlog->age_ms)
+        backlog->age_ms = now_ms - at_ms;
+    if (records > kept)
+        records = kept;
+    backlog->records += records;
+    backlog->bytes +=
+        (uint64_t)((double)journal_bytes_used(source->journal) * (double)records / (double)kept);
+    return STATUS_OK;
+}
+
+static enum status set_gauges(struct relay *relay)
+{
+    struct backlog backlog = {0};
+    struct publisher *publisher = &relay->publisher;
     for (unsigned i = 0; i < relay->source_count; i++) {
-        enum status status = source_round(relay, &relay->sources[i]);
+        enum status status = STATUS_OK;
+        if (relay->sources[i].journal != NULL)
+            status = add_backlog(relay, i, &backlog);
         if (status != STATUS_OK)
             return status;
-        open_count += relay->sources[i].journal != NULL;
+        backlog.failing += publisher->feeds[i].failures > 0;
     }
-    if (!relay->is_ready && open_count == relay->source_count) {
+    stat_set(&relay->stats->relay_backlog_records, backlog.records);
+    stat_set(&relay->stats->relay_backlog_bytes, backlog.bytes);
+    stat_set(&relay->stats->relay_backlog_age_ms, backlog.age_ms);
+    stat_set(&relay->stats->relay_journals_failing, backlog.failing);
+    stat_set(&relay->stats->relay_in_flight, publisher_in_flight(publisher));
+    return STATUS_OK;
+}
+
+/* ---- turns ---- */
+
+static enum status relay_round(struct relay *relay)
+{
+    bool all;
+    enum status status = open_sources(relay, &all);
+    if (relay->publishes)
+        publisher_store(&relay->publisher);
+    for (unsigned i = 0; status == STATUS_OK && i < relay->source_count; i++)
+        status = release(relay, i);
+    if (status == STATUS_OK && relay->publishes)
+        status = set_gauges(relay);
+    if (status == STATUS_OK && !relay->is_ready && all) {
         relay->is_ready = true;
         segment_announce_ready(relay->options->segment, relay->options->self, PROCESS_READY);
     }
-    return STATUS_OK;
+    return status;
+}
+
+static enum status relay_turn(struct relay *relay, bool *more)
+{
+    uint64_t now_ns = clock_monotonic_ns();
+    enum status status = STATUS_OK;
+    *more = false;
+    atomic_store(&relay->entry->heartbeat_ns, now_ns);
+    /* Until it is READY every wake-up is worth a look: a worker may just have made its journal. */
+    if (now_ns >= relay->next_round_ns || !relay->is_ready) {
+        relay->next_round_ns = now_ns + ROUND_MS * UINT64_C(1000000);
+        status = relay_round(relay);
+    }
+    if (status == STATUS_OK && relay->publishes)
+        status = publisher_turn(&relay->publisher, more);
+    return status;
 }
 
 static void relay_wait(const struct relay *relay)
@@ -112,10 +172,27 @@ static void relay_wait(const struct relay *relay)
     struct segment *segment = relay->options->segment;
     unsigned self = relay->options->self;
     struct pollfd doorbell = {.fd = segment->doorbells[self], .events = POLLIN};
+    int wait_ms = !relay->is_ready ? OPENING_MS : relay->publishes ? FOLLOW_MS : TURN_MS;
+    uint64_t rung;
     segment_sleep_begin(segment, self);
-    if (atomic_load(&relay->entry->stop) == 0)
-        poll(&doorbell, 1, relay->is_ready ? TURN_MS : OPENING_MS);
+    if (atomic_load(&relay->entry->stop) == 0 && poll(&doorbell, 1, wait_ms) > 0)
+        (void)!read(doorbell.fd, &rung, sizeof rung); /* librdkafka rings unannounced */
     segment_sleep_end(segment, self);
+}
+
+/* What is under way may still be reported; what is not is sent again after the next start. */
+static void stop_publishing(struct relay *relay)
+{
+    struct pollfd doorbell = {.fd = relay->publisher.doorbell, .events = POLLIN};
+    uint64_t until_ns = clock_monotonic_ns() + STOPPING_MS * UINT64_C(1000000), rung;
+    while (relay->publisher.kafka != NULL && publisher_in_flight(&relay->publisher) > 0 &&
+           clock_monotonic_ns() < until_ns) {
+        atomic_store(&relay->entry->heartbeat_ns, clock_monotonic_ns());
+        kafka_poll(relay->publisher.kafka);
+        if (poll(&doorbell, 1, FOLLOW_MS) > 0)
+            (void)!read(doorbell.fd, &rung, sizeof rung);
+    }
+    publisher_close(&relay->publisher);
 }
 
 static int exit_code(enum status status)
@@ -134,23 +211,30 @@ static int exit_code(enum status status)
 int relay_run(const struct relay_options *options)
 {
     static struct relay relay;
+    char cursor_path[DATADIR_PATH_MAX];
     enum status status = STATUS_OK;
+    bool more;
     if (nice(NICE) < 0)
         log_warn("nice", "reason=\"refused\"");
     relay_init(&relay, options);
+    datadir_worker_path(options->datadir, role_text(ROLE_RELAY), 0, "cursor", cursor_path);
+    if (relay.publishes)
+        status = publisher_open(&relay.publisher, options->segment, options->self, cursor_path,
+                                relay.sources, relay.source_count);
     while (status == STATUS_OK && atomic_load(&relay.entry->stop) == 0) {
-        uint64_t now_ns = clock_monotonic_ns();
-        atomic_store(&relay.entry->heartbeat_ns, now_ns);
-        /* Until it is READY every wake-up is worth a look: a worker may just have made its journal.
-         */
-        if (now_ns >= relay.next_round_ns || !relay.is_ready) {
-            relay.next_round_ns = now_ns + ROUND_MS * UINT64_C(1000000);
-            status = relay_round(&relay);
-        }
-        if (status == STATUS_OK)
+        status = relay_turn(&relay, &more);
+        if (status == STATUS_OK && !more)
             relay_wait(&relay);
     }
+    if (status != STATUS_OK)
+        log_error("relay", "error=\"%s\"", status_text(status));
+    else if (relay.publishes)
+        stop_publishing(&relay);
     for (unsigned i = 0; i < relay.source_count; i++)
-        journal_close(relay.sources[i].journal);
+        source_close(&relay.sources[i]);
+    /* The library's threads may still be about their business; they end with the process, which
+     * must not wait for them. */
+    if (relay.publishes)
+        _exit(exit_code(status));
     return exit_code(status);
 }

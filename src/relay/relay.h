@@ -5,8 +5,9 @@
 #include "segment.h"
 
 /* The relay process. It reads every worker's journal, and once a second says for each up to which
- * sequence its events are past the retention (process_entry.released_sequence), so that the worker
- * may trim them. It owns nothing durable: after its death the next one computes the same again. */
+ * sequence its events are delivered to Kafka or, without Kafka, past the retention
+ * (process_entry.released_sequence), so that the worker may trim them. Durable is its cursor alone
+ * (relay_cursor.h). */
 struct relay_options {
     struct segment *segment;
     unsigned self;                 /* process index */

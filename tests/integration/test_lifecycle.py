@@ -250,16 +250,25 @@ def test_brokers_that_are_none_are_64(tmp_path, brokers):
     assert not (tmp_path / "data").exists()
 
 
-@pytest.mark.parametrize("arguments", [
-    ["--kafka", "127.0.0.1:9"], ["--kafka", "a-1.example.org:9092,[::1]:65535"],
-    ["--kafka-conf", "linger.ms=5"]])
-def test_what_is_not_published_to_kafka_is_said_at_the_start(start, arguments):
-    server = start(*arguments)
-    lines = [line for line in server.log().splitlines() if " event=kafka-not-published " in line]
-    assert len(lines) == 1
-    assert ('reason="events are kept for the retention; publishing to Kafka is not in this version"'
-            in lines[0])
-    assert "=5" not in lines[0] and "9092" not in lines[0]
+@pytest.mark.parametrize("item, code, word", [
+    ("no.such.property=secret", 64, "no.such.property"), ("acks=secret", 64, "acks"),
+    ("secret", 64, "KEY=VALUE"), ("message.timeout.ms=1", 64, "message.timeout.ms"),
+    ("enable.idempotence=false", 64, "enable.idempotence"),
+    ("security.protocol=secret", 64, "security.protocol"),
+    ("ssl.ca.location=/no/such/file", 78, "ssl.ca.location"),
+])
+def test_a_wrong_kafka_property_is_named_and_its_value_is_not(tmp_path, item, code, word):
+    arguments = ["--kafka", "127.0.0.1:9", "--kafka-conf", "security.protocol=ssl",
+                 "--kafka-conf", item]
+    result = run("serve", "--data", tmp_path / "data", *arguments)
+    expect_refusal(result, code, word)
+    assert "secret" not in result.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_kafka_properties_need_brokers(tmp_path):
+    expect_refusal(run("serve", "--data", tmp_path / "data", "--kafka-conf", "linger.ms=5"), 64,
+                   "--kafka")
 
 
 def test_without_brokers_nothing_is_said_of_kafka(start):
