@@ -278,11 +278,12 @@ class Buyer:
 
 
 class Client:
-    """Makes one journey after another, each as a new user. With `persistent`, its requests are
-    repeated until they are answered."""
+    """Makes one journey after another, each as a new user, with a pause between. With `persistent`,
+    its requests are repeated until they are answered."""
 
-    def __init__(self, sale, random, persistent=False):
+    def __init__(self, sale, random, persistent=False, pause_s=0):
         self.sale = sale
+        self.pause_s = pause_s
         self.random = random
         self.persistent = persistent
         self.second = None
@@ -300,3 +301,5 @@ class Client:
     async def step(self, connection):
         buyer = Buyer(self.sale, self.random, self.sale.server.new_user_id())
         await buyer.journey(connection, self.second)
+        if self.pause_s > 0:
+            await asyncio.sleep(self.pause_s)
