@@ -37,10 +37,18 @@ static void store_key(struct wallet *wallet, struct row_sink *sink, enum request
                     data, size);
 }
 
-static void find_oldest_key(struct wallet *wallet, struct row_sink *sink)
+/* Drops the keys that the event drops and stores the one that it carries, if any, with its answer.
+ */
+static void change_keys(struct wallet *wallet, struct row_sink *sink, enum request_kind route,
+                        const char *text, uint32_t length, uint64_t dropped,
+                        const struct idempotency_row *answer)
 {
-    wallet->oldest_key_ms =
-        wallet->row.live_keys > 0 ? idempotency_oldest_ms(&sink->view, 'w', wallet->base.id) : 0;
+    drop_keys(wallet, sink, dropped);
+    store_key(wallet, sink, route, text, length, answer);
+    if (dropped > 0 || length > 0)
+        wallet->oldest_key_ms = wallet->row.live_keys > 0
+                                    ? idempotency_oldest_ms(&sink->view, 'w', wallet->base.id)
+                                    : 0;
 }
 
 static void apply_charged(struct wallet *wallet, const struct event_view *event,
@@ -54,13 +62,10 @@ static void apply_charged(struct wallet *wallet, const struct event_view *event,
                                   .balance = body->balance,
                                   .at_ms = event->at_ms};
     write_transaction(wallet, event, sink, body->transaction, &row);
-    drop_keys(wallet, sink, body->keys_dropped);
     struct idempotency_row answer = {event->at_ms + IDEMPOTENCY_TTL_MS, body->body_hash,
                                      body->transaction, body->amount, body->balance};
-    store_key(wallet, sink, REQUEST_CHARGE, body->idempotency_key.data,
-              body->idempotency_key.length, &answer);
-    if (body->keys_dropped > 0 || body->idempotency_key.length > 0)
-        find_oldest_key(wallet, sink);
+    change_keys(wallet, sink, REQUEST_CHARGE, body->idempotency_key.data,
+                body->idempotency_key.length, body->keys_dropped, &answer);
 }
 
 static void apply_used(struct wallet *wallet, const struct event_view *event, struct row_sink *sink)
@@ -74,13 +79,10 @@ static void apply_used(struct wallet *wallet, const struct event_view *event, st
                                   .balance = body->balance,
                                   .at_ms = event->at_ms};
     write_transaction(wallet, event, sink, body->transaction, &row);
-    drop_keys(wallet, sink, body->keys_dropped);
     struct idempotency_row answer = {event->at_ms + IDEMPOTENCY_TTL_MS, body->body_hash,
                                      body->transaction, body->amount, body->balance};
-    store_key(wallet, sink, REQUEST_USE, body->idempotency_key.data, body->idempotency_key.length,
-              &answer);
-    if (body->keys_dropped > 0 || body->idempotency_key.length > 0)
-        find_oldest_key(wallet, sink);
+    change_keys(wallet, sink, REQUEST_USE, body->idempotency_key.data, body->idempotency_key.length,
+                body->keys_dropped, &answer);
 }
 
 static void write_verdict(const struct wallet *wallet, struct row_sink *sink, uint64_t reservation,

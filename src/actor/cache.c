@@ -1,5 +1,6 @@
 #include "cache.h"
 #include "check.h"
+#include "hash.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,8 +27,7 @@ void cache_fini(struct cache *cache)
 
 static size_t bucket_of(const struct cache *cache, const struct actor_kind *kind, uint64_t id)
 {
-    uint64_t mixed = (id ^ (uint64_t)kind->number << 56) * UINT64_C(0x9e3779b97f4a7c15);
-    return (size_t)(mixed >> 20) & (cache->bucket_count - 1);
+    return hash_bucket(kind->number, id, cache->bucket_count);
 }
 
 static void grow_buckets(struct cache *cache)

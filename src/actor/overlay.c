@@ -1,4 +1,5 @@
 #include "check.h"
+#include "hash.h"
 #include "overlay_internal.h"
 #include <stdlib.h>
 #include <string.h>
@@ -54,14 +55,9 @@ void *overlay_alloc(size_t size)
     return memory;
 }
 
-uint64_t overlay_hash(uint8_t kind, uint64_t id)
-{
-    return ((id ^ (uint64_t)kind << 56) * UINT64_C(0x9e3779b97f4a7c15)) >> 20;
-}
-
 static size_t bucket_of(const struct overlay *overlay, uint8_t kind, uint64_t id)
 {
-    return (size_t)overlay_hash(kind, id) & (overlay->bucket_count - 1);
+    return hash_bucket(kind, id, overlay->bucket_count);
 }
 
 static void grow_buckets(struct overlay *overlay)

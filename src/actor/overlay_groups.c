@@ -1,4 +1,5 @@
 #include "check.h"
+#include "hash.h"
 #include "overlay_internal.h"
 #include <endian.h>
 #include <stdlib.h>
@@ -34,7 +35,7 @@ void overlay_row_set_key(struct overlay_row *row, const struct row_key *key)
 static struct overlay_group **group_at(const struct overlay *overlay, uint8_t table, uint64_t id)
 {
     struct overlay_group **at =
-        &overlay->group_buckets[overlay_hash(table, id) & (overlay->group_bucket_count - 1)];
+        &overlay->group_buckets[hash_bucket(table, id, overlay->group_bucket_count)];
     while (*at != NULL && ((*at)->id != id || (*at)->table != table))
         at = &(*at)->hash_next;
     return at;

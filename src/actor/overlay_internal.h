@@ -9,7 +9,6 @@
 enum { OVERLAY_BUCKETS_MIN = 1024 };
 
 void *overlay_alloc(size_t size); /* or the process ends */
-uint64_t overlay_hash(uint8_t kind, uint64_t id);
 void overlay_value_free(struct overlay_row *row);
 
 void overlay_row_set_key(struct overlay_row *row, const struct row_key *key);

@@ -1,5 +1,6 @@
 #include "timers.h"
 #include "check.h"
+#include "hash.h"
 #include "pack.h"
 #include <stdlib.h>
 #include <string.h>
@@ -32,8 +33,7 @@ void timers_fini(struct timers *timers)
 
 static struct timer_node **bucket_of(const struct timers *timers, uint8_t kind, uint64_t id)
 {
-    uint64_t mixed = (id ^ (uint64_t)kind << 56) * UINT64_C(0x9e3779b97f4a7c15);
-    return &timers->buckets[(mixed >> 20) & (timers->bucket_count - 1)];
+    return &timers->buckets[hash_bucket(kind, id, timers->bucket_count)];
 }
 
 static void sift_up(struct timers *timers, size_t at)

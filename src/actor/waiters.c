@@ -1,10 +1,11 @@
 #include "check.h"
+#include "hash.h"
 #include "runtime.h"
 #include <stdlib.h>
 
 static struct waiter **bucket_of(struct worker *worker, uint64_t key)
 {
-    return &worker->waiters[(key * UINT64_C(0x9e3779b97f4a7c15) >> 20) & (WAITER_BUCKETS - 1)];
+    return &worker->waiters[hash_bucket(0, key, WAITER_BUCKETS)];
 }
 
 bool waiter_add(struct worker *worker, struct channel_consumer *channel, struct slot *slot,
