@@ -6,7 +6,7 @@
 
 /* What a worker has in all. */
 struct listed {
-    uint64_t schedules, seats, sections;
+    uint64_t schedules, seats, sections, reservations;
 };
 
 struct seat_walk {
@@ -319,6 +319,36 @@ static void check_saga(struct seat_walk *walk, uint64_t id, const struct reserva
                         waits ? "no" : "an");
 }
 
+static void check_listed(struct seat_walk *walk, uint64_t id, const struct reservation_row *row)
+{
+    struct row_key key = user_reservation_key(row->user, row->held_at_ms, id);
+    struct user_reservation_row entry;
+    if (!user_reservation_row_read(walk->rows, &key, &entry) || entry.schedule != row->schedule)
+        audit_violation(walk->audit, "reservation %llu: not in the list of user %llu",
+                        (unsigned long long)id, (unsigned long long)row->user);
+    walk->listed->reservations++;
+}
+
+/* Each reservation has its entry; so there are too many only if there are more than those. */
+static void visit_user_row(void *context, const struct row_key *key, struct row_bytes value)
+{
+    uint64_t *entries = context;
+    (void)key;
+    (void)value;
+    ++*entries;
+}
+
+static void audit_lists(struct audit *audit, const struct row_view *rows,
+                        const struct listed *listed)
+{
+    uint64_t entries = 0;
+    struct row_key table = audit_table('u');
+    audit_walk(rows, &table, visit_user_row, &entries);
+    if (entries != listed->reservations)
+        audit_violation(audit, "users' lists: %llu entries for %llu reservations",
+                        (unsigned long long)entries, (unsigned long long)listed->reservations);
+}
+
 static void visit_reservation(void *context, const struct row_key *key, struct row_bytes value)
 {
     struct seat_walk *walk = context;
@@ -334,6 +364,7 @@ static void visit_reservation(void *context, const struct row_key *key, struct r
     check_money(walk, id, &row);
     check_verdict(walk, id, &row);
     check_saga(walk, id, &row);
+    check_listed(walk, id, &row);
 }
 
 /* ---- obligations ---- */
@@ -378,6 +409,7 @@ void audit_seats(struct audit *audit, const struct row_view *rows)
     audit_directory(audit, rows, &listed);
     table = audit_table('r');
     audit_walk(rows, &table, visit_reservation, &walk);
+    audit_lists(audit, rows, &listed);
     table = audit_table('o');
     audit_walk(rows, &table, visit_obligation, &walk);
 }

@@ -15,6 +15,7 @@
  *   'w' user 'v' reservation verdict_row        'r' reservation          reservation_row
  *   's' schedule 'u' user   buyer_row           's' schedule 'e' …       (index by expiry)
  *   'c' concert             concert_row         'q' room                 room_row
+ *   'u' user 'r' at,reservation  user_reservation_row
  *   'd' directory           directory_row       'd' directory 'i' hash   concert_key_row
  *   't' id, kind            timer               'q' room 'n' number      ticket_row
  *   'o' id, kind, number    obligation          'q' room 'k' user        holder_row

@@ -143,6 +143,7 @@ static void apply_held(struct schedule *schedule, const struct event_view *event
         .first_expires_at_ms = body->expires_at_ms,
         .room = body->room,
         .ticket = body->ticket,
+        .held_at_ms = event->at_ms,
     };
     row.seats.count = body->seats.count;
     memcpy(row.seats.items, body->seats.items, sizeof row.seats.items);
@@ -152,6 +153,9 @@ static void apply_held(struct schedule *schedule, const struct event_view *event
     set_places(schedule, sink, body->reservation, &row, SEAT_TEMP_RESERVED, body->expires_at_ms);
     struct row_key key = reservation_key(body->reservation);
     reservation_row_write(sink, &key, &row);
+    struct user_reservation_row entry = {.schedule = body->schedule};
+    key = user_reservation_key(body->user, event->at_ms, body->reservation);
+    user_reservation_row_write(sink, &key, &entry);
 }
 
 static void apply_repeated(struct schedule *schedule, const struct event_view *event,

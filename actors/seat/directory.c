@@ -196,6 +196,8 @@ void directory_decide(struct decision *decision, const void *object, const struc
     const struct directory *directory = object;
     if (message->origin == MESSAGE_REQUEST && message->kind == REQUEST_CONCERT_CREATE)
         decide_create(decision, directory, &message->request->concert_create);
+    else if (message->origin == MESSAGE_REQUEST && message->kind == REQUEST_RESERVATIONS_GET)
+        seat_decide_list(decision, &message->request->reservations_get);
     else
         decision_reply(decision, OUTCOME_INTERNAL, REPLY_NONE);
 }

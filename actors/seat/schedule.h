@@ -42,6 +42,7 @@ ROW_IO(place_row)
 ROW_IO(buyer_row)
 ROW_IO(hold_key_row)
 ROW_IO(reservation_row)
+ROW_IO(user_reservation_row)
 
 static inline struct row_key schedule_key(uint64_t schedule)
 {
@@ -75,6 +76,20 @@ static inline struct row_key buyer_key(uint64_t schedule, uint64_t user)
 static inline struct row_key reservation_key(uint64_t reservation)
 {
     return row_key_of('r', reservation);
+}
+static inline struct row_key user_reservation_prefix(uint64_t user)
+{
+    struct row_key key = row_key_of('u', user);
+    row_key_add_tag(&key, 'r');
+    return key;
+}
+static inline struct row_key user_reservation_key(uint64_t user, uint64_t held_at_ms,
+                                                  uint64_t reservation)
+{
+    struct row_key key = user_reservation_prefix(user);
+    row_key_add_u64(&key, held_at_ms);
+    row_key_add_u64(&key, reservation);
+    return key;
 }
 static inline struct row_key concert_key(uint64_t concert)
 {
@@ -130,6 +145,8 @@ void seat_decide_cancel(struct decision *decision, const struct schedule *schedu
                         const struct cancel *request);
 void seat_decide_reply(struct decision *decision, const struct schedule *schedule,
                        const struct message *message);
+void seat_decide_list(struct decision *decision,
+                      const struct reservations_get *request); /* reservation_list.c */
 void seat_decide_map(struct decision *decision, const struct schedule *schedule,
                      const struct seats_get *request); /* seat_map.c */
 

@@ -66,7 +66,7 @@ static enum status seat_route(const struct message *message, const struct row_vi
     *kind = &schedule_kind;
     if (key_id == 0 || key_id > ID_MAX)
         return STATUS_NOT_FOUND;
-    if (message->kind == REQUEST_CONCERT_CREATE) {
+    if (message->kind == REQUEST_CONCERT_CREATE || message->kind == REQUEST_RESERVATIONS_GET) {
         *kind = &directory_kind;
         *id = key_id;
         return STATUS_OK;

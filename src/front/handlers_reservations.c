@@ -1,37 +1,10 @@
 #include "application.h"
 #include "handlers.h"
 #include "input.h"
+#include "reservation_json.h"
 
 /* Reservations: held, confirmed, released and cancelled by the seat worker that owns the schedule.
  */
-
-static const char *state_text(uint64_t state)
-{
-    static const char *const names[] = {
-        [RESERVATION_HELD] = "HELD",           [RESERVATION_CONFIRMING] = "CONFIRMING",
-        [RESERVATION_CONFIRMED] = "CONFIRMED", [RESERVATION_RELEASED] = "RELEASED",
-        [RESERVATION_EXPIRED] = "EXPIRED",     [RESERVATION_CANCELLING] = "CANCELLING",
-        [RESERVATION_CANCELLED] = "CANCELLED",
-    };
-    return state < sizeof names / sizeof names[0] && names[state] != NULL ? names[state]
-                                                                          : "UNKNOWN";
-}
-
-static void reservation_render(struct json_out *json, const struct reservation *reservation)
-{
-    json_object_open(json);
-    json_member_u64(json, "reservationId", reservation->reservation);
-    json_member_text(json, "status", state_text(reservation->state));
-    json_member_u64(json, "scheduleId", reservation->schedule);
-    json_key(json, "seatIds");
-    json_array_open(json);
-    for (uint32_t i = 0; i < reservation->seats.count; i++)
-        json_u64(json, reservation->seats.items[i]);
-    json_array_close(json);
-    json_member_u64(json, "amount", reservation->amount);
-    json_member_time(json, "expiresAt", reservation->expires_at_ms);
-    json_object_close(json);
-}
 
 static void reservation_found(struct exchange *exchange, const struct dispatch_reply *reply)
 {
@@ -41,7 +14,15 @@ static void reservation_found(struct exchange *exchange, const struct dispatch_r
     char data[ANSWER_SIZE + RESERVATION_SEATS_MAX * 21];
     struct json_out json;
     answer_open(&json, data, sizeof data);
-    reservation_render(&json, reservation);
+    struct reservation_line line = {
+        .reservation = reservation->reservation,
+        .schedule = reservation->schedule,
+        .state = reservation->state,
+        .amount = reservation->amount,
+        .expires_at_ms = reservation->expires_at_ms,
+        .seat_count = reservation->seats.count,
+    };
+    reservation_render(&json, &line, reservation->seats.items);
     bool created = exchange->route == ROUTE_RESERVE && reservation->is_new != 0;
     answer_close(exchange, created ? 201 : 200, &json);
 }

@@ -54,12 +54,36 @@ bool input_limit(struct exchange *exchange, const struct call *call, uint64_t in
     return false;
 }
 
+bool input_query_id(struct exchange *exchange, const struct call *call, const char *name,
+                    uint64_t *id)
+{
+    struct text value;
+    *id = 0;
+    if (!query_find(call->request->query, name, &value) ||
+        (text_number(value, ID_MAX, id) && *id > 0))
+        return true;
+    answer_invalid_field(exchange, name, "The parameter is no id.");
+    return false;
+}
+
 bool input_cursor(struct exchange *exchange, const struct call *call, enum cursor_kind kind,
                   uint64_t *position)
 {
     struct text value;
     *position = 0;
     if (!query_find(call->request->query, "cursor", &value) || cursor_read(value, kind, position))
+        return true;
+    answer_invalid_field(exchange, "cursor", "The cursor is not one of this list.");
+    return false;
+}
+
+bool input_cursor_pair(struct exchange *exchange, const struct call *call, enum cursor_kind kind,
+                       struct cursor_pair *position)
+{
+    struct text value;
+    *position = (struct cursor_pair){0, 0};
+    if (!query_find(call->request->query, "cursor", &value) ||
+        cursor_pair_read(value, kind, position))
         return true;
     answer_invalid_field(exchange, "cursor", "The cursor is not one of this list.");
     return false;

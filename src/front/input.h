@@ -17,8 +17,13 @@ bool input_amount(struct exchange *exchange, const struct call *call, uint64_t *
 /* The query's `limit`: 1 … max, or `initial` when absent. */
 bool input_limit(struct exchange *exchange, const struct call *call, uint64_t initial, uint64_t max,
                  uint64_t *limit);
+/* An id in the query; 0 when absent. */
+bool input_query_id(struct exchange *exchange, const struct call *call, const char *name,
+                    uint64_t *id);
 /* The query's `cursor`; 0 when absent. */
 bool input_cursor(struct exchange *exchange, const struct call *call, enum cursor_kind kind,
                   uint64_t *position);
+bool input_cursor_pair(struct exchange *exchange, const struct call *call, enum cursor_kind kind,
+                       struct cursor_pair *position);
 
 #endif

@@ -359,6 +359,28 @@ static void many_violations_are_counted_and_some_printed(void **state)
 ROW_IO(room_row)
 ROW_IO(ticket_row)
 
+static void a_reservation_missing_in_its_users_list_is_found(void **state)
+{
+    struct sale *sale = *state;
+    struct row_key key = reservation_key(reservation_of(3));
+    struct reservation_row row;
+    assert_true(reservation_row_read(&sale->seats->view, &key, &row));
+    key = user_reservation_key(row.user, row.held_at_ms, reservation_of(3));
+    remove_row(sale->seats, key);
+    assert_found(sale, "not in the list of user");
+    key = user_reservation_key(row.user, row.held_at_ms + 1, reservation_of(3));
+    memory_rows_put(&sale->seats->rows, &key, "\x91\x05", 2);
+    assert_found(sale, "not in the list of user");
+}
+
+static void an_entry_too_many_in_a_users_list_is_found(void **state)
+{
+    struct sale *sale = *state;
+    struct row_key key = user_reservation_key(OWNER, 1, 77);
+    memory_rows_put(&sale->seats->rows, &key, "\x91\x05", 2);
+    assert_found(sale, "users' lists: ");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -383,6 +405,8 @@ int main(void)
         TEST(a_wrong_count_of_a_users_seats_is_found),
         TEST(a_wrong_count_of_keys_is_found),
         TEST(a_wallet_without_its_head_is_found),
+        TEST(a_reservation_missing_in_its_users_list_is_found),
+        TEST(an_entry_too_many_in_a_users_list_is_found),
         TEST(many_violations_are_counted_and_some_printed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

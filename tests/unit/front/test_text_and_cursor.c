@@ -93,6 +93,25 @@ static void test_a_cursor_of_another_list_or_a_made_up_one_is_refused(void **sta
     }
 }
 
+static void test_a_cursor_of_two_parts_gives_both_back(void **state)
+{
+    const struct cursor_pair from = {UINT64_C(0xfedcba9876543210), 77};
+    char text[CURSOR_PAIR_TEXT_SIZE], single[CURSOR_TEXT_SIZE];
+    struct cursor_pair to;
+    uint64_t position;
+    (void)state;
+    cursor_pair_write(CURSOR_RESERVATIONS, from, text);
+    assert_int_equal(strlen(text), CURSOR_PAIR_TEXT_SIZE - 1);
+    assert_true(cursor_pair_read(text_of(text), CURSOR_RESERVATIONS, &to));
+    assert_true(to.major == from.major && to.minor == from.minor);
+    assert_false(cursor_pair_read(text_of(text), CURSOR_SEATS, &to));
+    assert_false(cursor_read(text_of(text), CURSOR_RESERVATIONS, &position));
+    cursor_write(CURSOR_RESERVATIONS, 5, single);
+    assert_false(cursor_pair_read(text_of(single), CURSOR_RESERVATIONS, &to));
+    text[3] = text[3] == 'B' ? 'C' : 'B';
+    assert_false(cursor_pair_read(text_of(text), CURSOR_RESERVATIONS, &to));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -101,6 +120,7 @@ int main(void)
         cmocka_unit_test(test_a_parameter_may_have_an_empty_name),
         cmocka_unit_test(test_a_cursor_gives_its_position_back),
         cmocka_unit_test(test_a_cursor_of_another_list_or_a_made_up_one_is_refused),
+        cmocka_unit_test(test_a_cursor_of_two_parts_gives_both_back),
     };
     if (sodium_init() < 0)
         return 1;

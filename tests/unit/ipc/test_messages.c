@@ -60,6 +60,7 @@ static uint32_t count(uint32_t max, bool largest)
 FILL_AND_SAME(transaction, TRANSACTION_FIELDS)
 FILL_AND_SAME(seat, SEAT_FIELDS)
 FILL_AND_SAME(section_name, SECTION_NAME_FIELDS)
+FILL_AND_SAME(reservation_line, RESERVATION_LINE_FIELDS)
 REQUEST_ITEMS(FILL_AND_SAME)
 #define REQUEST(id, NAME, tag, owner, key, flags) FILL_AND_SAME(tag, NAME##_FIELDS)
 REQUESTS(REQUEST)
@@ -202,7 +203,8 @@ static void the_largest_message_fits_the_slot_that_its_kind_uses(void **state)
         bool large = kinds[k].is_request
                          ? (request_info(kinds[k].kind)->flags & REQUEST_LARGE) != 0
                          : kinds[k].kind == REPLY_TRANSACTIONS || kinds[k].kind == REPLY_SEATS ||
-                               kinds[k].kind == REPLY_CONCERT_MADE;
+                               kinds[k].kind == REPLY_CONCERT_MADE ||
+                               kinds[k].kind == REPLY_RESERVATIONS;
         size_t room = kinds[k].is_request
                           ? (large ? SLOT_LARGE_REQUEST_SIZE : SLOT_SMALL_REQUEST_SIZE)
                           : (large ? SLOT_LARGE_REPLY_SIZE : SLOT_SMALL_REPLY_SIZE);
