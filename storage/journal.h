@@ -1,6 +1,7 @@
 #ifndef BOXOFFICE_JOURNAL_H
 #define BOXOFFICE_JOURNAL_H
 
+#include "limits.h"
 #include "status.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -35,7 +36,6 @@ enum {
     JOURNAL_MARKS_MAX = 64,
     JOURNAL_TRIM_MAX = 500,          /* records deleted in one transaction */
     JOURNAL_PAYLOAD_MAX = 64 * 1024, /* bytes */
-    JOURNAL_USED_PERCENT_MAX = 80,   /* of the map; the rest is what deleting and readers need */
 };
 /* What a transaction was decided on: for each producer's ring, the position after the last request
  * decided (only meaningful within the segment). */

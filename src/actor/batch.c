@@ -71,9 +71,10 @@ void batch_note_obligation(struct worker *worker, uint8_t actor_kind, uint64_t a
         (struct obligation_change){actor_kind, opened, actor, number};
 }
 
-void batch_note_event(struct worker *worker, uint16_t kind)
+void batch_note_event(struct worker *worker, uint16_t kind, const union event *event)
 {
     struct batch *batch = &worker->batch;
+    tally_note(&batch->tally, kind, event);
     batch->events++;
     batch->has_events = true;
     batch->event_kinds |= UINT64_C(1) << (kind & 63);
@@ -153,6 +154,7 @@ static void commit(struct worker *worker)
     histogram_observe(&worker->stats->batch_events, worker->batch.events, 1);
     stat_add(&worker->stats->commits_total, 1);
     stat_add(&worker->stats->events_total, worker->batch.events);
+    tally_commit(&worker->batch.tally, worker->stats);
 }
 
 static void publish_snapshots(struct worker *worker)

@@ -118,7 +118,7 @@ static void journal_and_apply(struct worker *worker, struct actor *actor,
                               event->at_ms, event->kind,      &worker->event};
     worker_apply(worker, actor, &view);
     batch_touch(worker, actor);
-    batch_note_event(worker, event->kind);
+    batch_note_event(worker, event->kind, &worker->event);
     CRASH_POINT_OF(EVENT_APPLIED, event->kind);
 }
 

@@ -6,6 +6,7 @@
 #include "journal.h"
 #include "obligations.h"
 #include "overlay.h"
+#include "tally.h"
 #include "timers.h"
 #include "worker.h"
 
@@ -45,6 +46,7 @@ struct batch {
     bool in_transaction;
     bool has_events;
     unsigned requests, events;
+    struct tally tally;
     uint64_t event_kinds;                 /* a bit for each, for crash points */
     unsigned reply_count, reply_capacity; /* at most one for each request and each waiter */
     struct pending_reply *replies;
@@ -117,7 +119,7 @@ void batch_reply(struct worker *worker, struct channel_consumer *channel, struct
                  const union reply *reply);
 void batch_touch(struct worker *worker, struct actor *actor);
 /* An event of that kind is in the transaction. */
-void batch_note_event(struct worker *worker, uint16_t kind);
+void batch_note_event(struct worker *worker, uint16_t kind, const union event *event);
 void batch_note_obligation(struct worker *worker, uint8_t actor_kind, uint64_t actor,
                            uint64_t number, bool opened);
 /* Commits what was decided, then publishes: snapshots, replies, messages to other workers. A failed

@@ -1,5 +1,5 @@
 #include "metrics.h"
-
+#include "metrics_internal.h"
 #include "routes.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -32,7 +32,7 @@ void metrics_observe(struct http_stats *stats, unsigned route, unsigned status,
                       LATENCY_UNIT_US);
 }
 
-static void family_open(FILE *out, const char *name, const char *type, const char *help)
+void family_open(FILE *out, const char *name, const char *type, const char *help)
 {
     fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
@@ -99,18 +99,15 @@ static void http_print(FILE *out, const struct segment *segment)
 
 /* ---- what each process counts ---- */
 
-static void labels_of(const struct segment *segment, unsigned index, char *labels, size_t size)
+void labels_of(const struct segment *segment, unsigned index, char *labels, size_t size)
 {
     const struct process_entry *entry = segment_process(segment, index);
     snprintf(labels, size, "role=\"%s\",instance=\"%u\"", role_text((enum role)entry->role),
              (unsigned)entry->instance);
 }
 
-typedef double (*process_value_cb)(const struct segment *segment, unsigned index);
-
-/* A value below zero means that the process has none. */
-static void processes_print(FILE *out, const struct segment *segment, const char *name,
-                            const char *type, const char *help, process_value_cb value_of)
+void processes_print(FILE *out, const struct segment *segment, const char *name, const char *type,
+                     const char *help, process_value_cb value_of)
 {
     family_open(out, name, type, help);
     for (unsigned index = 0; index < segment->header->process_count; index++) {
@@ -187,7 +184,7 @@ static double value_heartbeat_age(const struct segment *segment, unsigned index)
     return now > beat ? (double)(now - beat) * 1e-9 : 0;
 }
 
-static bool proc_read(int32_t pid, const char *file, char *text, size_t size)
+bool proc_read(int32_t pid, const char *file, char *text, size_t size)
 {
     char path[64];
     if (pid <= 0)
@@ -289,6 +286,7 @@ char *metrics_text(const struct segment *segment, size_t *size)
     states_print(out, segment);
     process_table_print(out, segment);
     stats_print(out, segment);
+    metrics_system_print(out, segment);
     http_print(out, segment);
     bool failed = ferror(out) != 0;
     if (fclose(out) != 0 || failed) {

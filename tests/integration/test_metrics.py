@@ -96,3 +96,47 @@ def test_promtool_accepts_it(server, user):
     text = server.client().get("/metrics").body
     result = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True)
     assert result.returncode == 0, result.stderr.decode()
+
+
+def test_the_sale_is_counted(start):
+    server = start("--demo")
+    user, other = server.user(), server.user()
+    schedule = server.client().get("/concerts/schedule").data[0]
+    first, second, third = [s["seatId"] for s in user.seats(schedule["scheduleId"])[:3]]
+    price = user.seats(schedule["scheduleId"])[0]["amount"]
+    before = server.metrics()
+    assert total(before, "boxoffice_seats") == total(before, "boxoffice_seats_available") > 0
+    held = user.hold(schedule["scheduleId"], first, second).data["reservationId"]
+    assert user.confirm(held).status == 409
+    user.charge(10 * price)
+    assert user.confirm(held).status == 200
+    user.use(7)
+    released = other.hold(schedule["scheduleId"], third).data["reservationId"]
+    assert other.delete(f"/api/v1/reservations/{released}").status == 204
+    after = server.metrics()
+    expected = {
+        "holds_placed": 2, "seats_held": 3, "holds_released": 1, "reservations_confirmed": 1,
+        "payments_failed": 1, "points_charged": 10 * price, "points_paid": 2 * price,
+        "points_spent": 7, "reservations_cancelled": 0, "points_refunded": 0, "holds_expired": 0,
+    }
+    for name, count in expected.items():
+        assert total(after, f"boxoffice_{name}_total") == count, name
+    assert total(after, "boxoffice_seats_available") == total(before, "boxoffice_seats") - 2
+    assert user.post(f"/api/v1/reservations/{held}/cancel").status == 200
+    after = server.metrics()
+    assert total(after, "boxoffice_reservations_cancelled_total") == 1
+    assert total(after, "boxoffice_points_refunded_total") == 2 * price
+
+
+def test_what_the_machine_gives_is_told(server, user):
+    user.charge(5)
+    samples = server.metrics()
+    for role in ("front", "queue", "seat", "wallet", "relay"):
+        assert total(samples, "boxoffice_process_open_descriptors", role=role) >= 3
+        total(samples, "boxoffice_process_disk_read_bytes_total", role=role)
+    assert total(samples, "boxoffice_process_disk_written_bytes_total", role="wallet") > 0
+    assert 0 < total(samples, "boxoffice_disk_free_bytes") <= \
+        total(samples, "boxoffice_disk_size_bytes")
+    assert total(samples, "boxoffice_connections_limit") == 10000
+    assert total(samples, "boxoffice_journal_limit_bytes") == (1024 << 20) * 0.8
+    assert total(samples, "boxoffice_unsaved_limit_bytes") == 64 << 20

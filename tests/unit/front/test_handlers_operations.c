@@ -198,9 +198,11 @@ static void check_family(const char *name, const char *type)
     bool total = length > 6 && strcmp(name + length - 6, "_total") == 0;
     if (total != (strcmp(type, "counter") == 0))
         fail_msg("%s is a %s", name, type);
-    for (size_t i = 0; i < sizeof not_base / sizeof not_base[0]; i++)
-        if (strstr(name, not_base[i]) != NULL)
+    for (size_t i = 0; i < sizeof not_base / sizeof not_base[0]; i++) {
+        const char *found = strstr(name, not_base[i]);
+        if (found != NULL && strchr("_", found[strlen(not_base[i])]) != NULL) /* a whole word */
             fail_msg("%s is not in base units", name);
+    }
     for (const char *at = name; *at != '\0'; at++)
         assert_true(islower((unsigned char)*at) || isdigit((unsigned char)*at) || *at == '_');
     char again[160];

@@ -1,0 +1,18 @@
+#ifndef BOXOFFICE_CGROUP_H
+#define BOXOFFICE_CGROUP_H
+
+/* What the control group of this process allows and uses, v1 or v2; -1: unknown or no limit. */
+struct cgroup_figures {
+    double memory_limit, memory_usage; /* bytes */
+    /* Usage without the pages that can be dropped because a file has them: what must fit below the
+     * limit, or the kernel kills. */
+    double memory_unreclaimable;
+    double cpu_limit; /* processors */
+    double throttled_seconds;
+};
+
+/* `cgroups`: /proc/self/cgroup; `root`: /sys/fs/cgroup. In a container the group's files may be at
+ * the root of what is mounted. */
+void cgroup_read(struct cgroup_figures *figures, const char *cgroups, const char *root);
+
+#endif
