@@ -95,6 +95,18 @@ struct actor *cache_get(struct cache *cache, const struct actor_kind *kind, uint
     return actor;
 }
 
+void cache_expect(const struct cache *cache, const struct actor_kind *kind, uint64_t id,
+                  unsigned step)
+{
+    struct actor *const *bucket = &cache->buckets[bucket_of(cache, kind, id)];
+    if (step == 0) {
+        __builtin_prefetch(bucket);
+    } else if (*bucket != NULL) {
+        __builtin_prefetch(*bucket);
+        __builtin_prefetch((*bucket)->object);
+    }
+}
+
 void cache_weigh(struct cache *cache, struct actor *actor)
 {
     size_t weight = weigh(actor);

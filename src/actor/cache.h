@@ -35,6 +35,10 @@ void cache_fini(struct cache *cache);
 /* The actor, loaded from rows when it is not there. Stays valid until cache_trim or cache_drop. */
 struct actor *cache_get(struct cache *cache, const struct actor_kind *kind, uint64_t id,
                         const struct row_view *rows);
+/* Soon cache_get will be asked for this actor: asks the processor for the memory on the way to it,
+ * a step at each call (0, 1). Only a hint. */
+void cache_expect(const struct cache *cache, const struct actor_kind *kind, uint64_t id,
+                  unsigned step);
 void cache_weigh(struct cache *cache, struct actor *actor); /* after it changed */
 void cache_trim(struct cache *cache);                       /* between batches */
 void cache_drop(struct cache *cache, struct actor *actor);

@@ -113,15 +113,35 @@ static void beat(struct worker *worker)
 
 /* ---- one turn ---- */
 
+/* Some requests at a time, so that the memory of their actors, which lie anywhere, is on its way
+ * while others are decided. */
+static unsigned take_some(struct worker *worker, struct channel_consumer *channel)
+{
+    enum { AHEAD = 16 };
+    struct {
+        struct slot *slot;
+        uint64_t request_id;
+    } taken[AHEAD];
+    const struct actor_kind *kind = worker->behaviour->kinds[0];
+    unsigned count = 0, room = BATCH_REQUESTS_MAX - worker->batch.requests;
+    uint64_t position = 0;
+    while (count < AHEAD && count < room &&
+           (taken[count].slot = channel_receive(channel, &taken[count].request_id, &position)) !=
+               NULL)
+        cache_expect(&worker->cache, kind, taken[count++].slot->actor, 0);
+    for (unsigned i = 0; i < count; i++)
+        cache_expect(&worker->cache, kind, taken[i].slot->actor, 1);
+    for (unsigned i = 0; i < count; i++)
+        worker_decide_request(worker, channel, taken[i].slot, taken[i].request_id, 0);
+    return count;
+}
+
 static void take_requests(struct worker *worker, unsigned first)
 {
     for (unsigned i = 0; i < worker->channel_count; i++) {
         struct channel_consumer *channel = &worker->channels[(first + i) % worker->channel_count];
-        uint64_t request_id = 0, position = 0;
-        struct slot *slot;
-        while (worker->batch.requests < BATCH_REQUESTS_MAX &&
-               (slot = channel_receive(channel, &request_id, &position)) != NULL)
-            worker_decide_request(worker, channel, slot, request_id, 0);
+        while (take_some(worker, channel) > 0)
+            ;
     }
 }
 
