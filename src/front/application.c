@@ -149,7 +149,8 @@ void application_request(void *context, struct exchange *exchange,
     if (application->cors.count > 0)
         exchange->values[ANSWER_VALUE_ORIGIN] = cors_find(&application->cors, request->origin);
     struct call call = {.request = request, .idempotency_key = text_of("")};
-    const struct route_node *node = router_find(&application->router, request->path, &call.id);
+    const struct route_node *node =
+        router_find(&application->router, request->path, &call.id, &call.name);
     if (node == NULL) {
         answer_problem(exchange, PROBLEM_NOT_FOUND, NULL);
         return;

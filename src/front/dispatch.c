@@ -11,6 +11,7 @@ static bool is_worker(enum role role)
 static enum status channels_open(struct dispatch *dispatch)
 {
     struct segment *segment = dispatch->segment;
+    unsigned owner = segment_process(segment, dispatch->pool.self)->instance;
     for (unsigned index = 0; index < segment->header->process_count; index++) {
         if (!is_worker((enum role)segment_process(segment, index)->role))
             continue;
@@ -19,6 +20,8 @@ static enum status channels_open(struct dispatch *dispatch)
             return STATUS_NO_MEMORY;
         dispatch->channels[index] = channel;
         enum status status = channel_producer_open(channel, &dispatch->pool, index);
+        if (status == STATUS_OK)
+            status = guard_open(&dispatch->guards[index], segment, index, owner);
         if (status != STATUS_OK)
             return status;
     }
@@ -65,21 +68,81 @@ static struct exchange *wait_end(struct dispatch_wait *wait)
     return exchange;
 }
 
-static struct slot *request_submit(struct dispatch *dispatch, uint16_t kind,
-                                   const union request *request, uint64_t deadline_ms)
+/* ---- breakers ---- */
+
+/* The generation that is READY, or 0. */
+static uint32_t ready_generation(const struct process_entry *entry)
 {
-    const struct request_info *info = request_info(kind);
-    check(info != NULL);
-    uint64_t key = request_key(kind, request);
-    unsigned owner = segment_owner(dispatch->segment, info->owner, key);
-    check(owner < PROCESS_MAX && dispatch->channels[owner] != NULL);
+    uint32_t state = atomic_load_explicit(&entry->state, memory_order_relaxed);
+    uint32_t generation = atomic_load_explicit(&entry->generation, memory_order_relaxed);
+    bool ready = (state == PROCESS_READY || state == PROCESS_READ_ONLY) &&
+                 atomic_load_explicit(&entry->ready_generation, memory_order_relaxed) == generation;
+    return ready ? generation : 0;
+}
+
+static void permit_return(struct dispatch_wait *wait)
+{
+    guard_cancel(wait->guard, wait->permit);
+    wait->permit = 0;
+}
+
+/* How a request ended, for its worker's breaker. */
+static void feed(struct dispatch_wait *wait, enum outcome outcome)
+{
+    uint64_t now_ns = clock_monotonic_ns(), duration_ns = now_ns - wait->asked_ns;
+    uint32_t permit = wait->permit;
+    bool failed = outcome == OUTCOME_UNAVAILABLE || outcome == OUTCOME_INTERNAL;
+    bool opens_saga = (request_info(wait->kind)->flags & REQUEST_OPENS_SAGA) != 0;
+    if (permit == 0)
+        return;
+    wait->permit = 0;
+    if (wait->generation == 0 || wait->generation != ready_generation(wait->guard->entry) ||
+        (opens_saga && duration_ns / 1000000 > BREAKER_SLOW_MS))
+        guard_cancel(wait->guard, permit);
+    else
+        guard_record(wait->guard, permit, failed, duration_ns, now_ns);
+}
+
+/* The breaker before the wallet that a saga will need, when it is open. Without a user the wallet
+ * is known if there is one worker only. */
+static struct guard *saga_guard(struct dispatch *dispatch, uint16_t kind,
+                                const union request *request, uint64_t now_ns)
+{
+    uint64_t user = 0;
+    if (kind == REQUEST_CONFIRM)
+        user = request->confirm.user;
+    else if (kind == REQUEST_CANCEL)
+        user = request->cancel.user;
+    else
+        return NULL;
+    if (user == 0 && dispatch->segment->header->config.wallet_workers > 1)
+        return NULL;
+    struct guard *guard = &dispatch->guards[segment_owner(dispatch->segment, ROLE_WALLET, user)];
+    return guard_is_open(guard, now_ns) ? guard : NULL;
+}
+
+void dispatch_watch(struct dispatch *dispatch)
+{
+    uint64_t now_ns = clock_monotonic_ns();
+    for (unsigned index = 0; index < dispatch->segment->header->process_count; index++)
+        if (dispatch->channels[index] != NULL)
+            guard_tick(&dispatch->guards[index], now_ns);
+}
+
+/* ---- asking ---- */
+
+static struct slot *request_submit(struct dispatch *dispatch, const struct request_info *info,
+                                   const union request *request, unsigned owner,
+                                   uint64_t deadline_ms)
+{
     struct slot *slot = slot_pool_claim(&dispatch->pool, (info->flags & REQUEST_LARGE) != 0);
     if (slot == NULL)
         return NULL;
-    size_t size = request_encode(kind, request, slot_request(slot), slot_request_capacity(slot));
+    size_t size =
+        request_encode(info->kind, request, slot_request(slot), slot_request_capacity(slot));
     check(size > 0);
-    slot->kind = kind;
-    slot->actor = key;
+    slot->kind = info->kind;
+    slot->actor = request_key(info->kind, request);
     slot->deadline_ms = deadline_ms;
     slot->request_size = (uint32_t)size;
     if (channel_submit(dispatch->channels[owner], slot) == STATUS_OK)
@@ -88,33 +151,69 @@ static struct slot *request_submit(struct dispatch *dispatch, uint16_t kind,
     return NULL;
 }
 
+static void refuse_open(struct exchange *exchange, dispatch_reply_cb callback, struct guard *guard,
+                        uint64_t now_ns, bool undone)
+{
+    callback(exchange, &(struct dispatch_reply){.outcome = OUTCOME_UNAVAILABLE,
+                                                .retry_s = guard_retry_s(guard, now_ns),
+                                                .undone = undone});
+}
+
 void dispatch_ask(struct dispatch *dispatch, struct exchange *exchange, uint16_t kind,
                   const union request *request, dispatch_reply_cb callback)
 {
-    uint64_t deadline_ms = clock_now_ms() + DISPATCH_DEADLINE_MS;
-    struct slot *slot = request_submit(dispatch, kind, request, deadline_ms);
+    const struct request_info *info = request_info(kind);
+    check(info != NULL);
+    unsigned owner = segment_owner(dispatch->segment, info->owner, request_key(kind, request));
+    check(owner < PROCESS_MAX && dispatch->channels[owner] != NULL);
+    uint64_t now_ns = clock_monotonic_ns(), deadline_ms = clock_now_ms() + DISPATCH_DEADLINE_MS;
+    struct guard *guard = &dispatch->guards[owner];
+    uint32_t permit;
+    if (!guard_admit(guard, now_ns, &permit)) {
+        refuse_open(exchange, callback, guard, now_ns, true);
+        return;
+    }
+    struct slot *slot = request_submit(dispatch, info, request, owner, deadline_ms);
     if (slot == NULL) {
+        guard_cancel(guard, permit);
         stat_add(&dispatch->stats->overloads_total, 1);
         callback(exchange, &(struct dispatch_reply){.outcome = OUTCOME_OVERLOADED});
         return;
     }
     struct dispatch_wait *wait = &dispatch->waits[slot_pool_number(&dispatch->pool, slot)];
     check(wait->exchange == NULL);
+    *wait = (struct dispatch_wait){.callback = callback,
+                                   .deadline_ms = deadline_ms,
+                                   .asked_ns = now_ns,
+                                   .guard = guard,
+                                   .permit = permit,
+                                   .generation = ready_generation(guard->entry),
+                                   .kind = kind};
+    struct guard *open = saga_guard(dispatch, kind, request, now_ns);
+    if (open != NULL) {
+        permit_return(wait);
+        guard_count_refusal(open);
+        refuse_open(exchange, callback, open, now_ns, false);
+        return;
+    }
     wait->exchange = exchange;
-    wait->callback = callback;
-    wait->deadline_ms = deadline_ms;
     wait_begin(dispatch, wait);
     exchange->values[DISPATCH_VALUE] = (uintptr_t)wait;
     if (exchange->on_abandon == NULL)
         exchange->on_abandon = dispatch_abandon;
 }
 
+/* The client's going says nothing about the worker. */
 void dispatch_abandon(struct exchange *exchange)
 {
     struct dispatch_wait *wait = (struct dispatch_wait *)exchange->values[DISPATCH_VALUE];
-    if (wait != NULL && wait->exchange == exchange)
-        wait_end(wait);
+    if (wait == NULL || wait->exchange != exchange)
+        return;
+    wait_end(wait);
+    permit_return(wait);
 }
+
+/* ---- replies ---- */
 
 /* The slot is in shared memory: each field is read once, and nothing in it is believed. */
 static void reply_read(struct dispatch *dispatch, const struct slot *slot,
@@ -146,6 +245,7 @@ static void reply_deliver(struct dispatch *dispatch, struct slot *slot)
     }
     struct dispatch_reply reply;
     reply_read(dispatch, slot, &reply);
+    feed(wait, reply.outcome);
     struct exchange *exchange = wait_end(wait);
     slot_pool_release(&dispatch->pool, slot); /* before the callback, which may ask again */
     wait->callback(exchange, &reply);
@@ -186,6 +286,7 @@ void dispatch_expire(struct dispatch *dispatch, uint64_t now_ms)
     struct dispatch_wait *oldest;
     while ((oldest = dispatch->list.newer) != &dispatch->list && oldest->deadline_ms <= now_ms) {
         dispatch_reply_cb callback = oldest->callback;
+        feed(oldest, OUTCOME_UNAVAILABLE);
         struct exchange *exchange = wait_end(oldest);
         callback(exchange, &(struct dispatch_reply){.outcome = OUTCOME_UNAVAILABLE});
     }

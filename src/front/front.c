@@ -65,6 +65,7 @@ static bool front_tick(void *context)
     struct dispatch *dispatch = &front->application.dispatch;
     heartbeat(front);
     dispatch_expire(dispatch, clock_now_ms());
+    dispatch_watch(dispatch);
     stat_set(&front->stats->slots_free,
              dispatch->pool.free_small_count + dispatch->pool.free_large_count);
     return atomic_load(&front->entry->stop) == 0 &&

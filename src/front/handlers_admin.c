@@ -1,5 +1,7 @@
 #include "application.h"
 #include "handlers.h"
+#include "text.h"
+#include <string.h>
 
 /* Calls with the admin key. */
 
@@ -55,4 +57,109 @@ void handle_processes_list(struct application *application, struct exchange *exc
 {
     (void)call;
     answer_rendered(exchange, 200, processes_render, application->segment);
+}
+
+/* ---- circuit breakers ---- */
+
+static const char *const mode_names[] = {
+    [BREAKER_MODE_AUTO] = "AUTO",
+    [BREAKER_MODE_FORCED_OPEN] = "FORCED_OPEN",
+    [BREAKER_MODE_DISABLED] = "DISABLED",
+};
+
+static void rate_member(struct json_out *json, const char *name, uint32_t part, uint32_t calls)
+{
+    double rate = breaker_rate(part, calls);
+    json_key(json, name);
+    if (rate < 0)
+        json_out_null(json);
+    else
+        json_u64(json, (uint64_t)(rate + 0.5));
+}
+
+/* False when there is no such breaker. */
+static bool breaker_render(struct json_out *json, const struct segment *segment, unsigned target)
+{
+    static const char *const states[BREAKER_STATE_COUNT] = {"CLOSED", "OPEN", "HALF_OPEN",
+                                                            "FORCED_OPEN", "DISABLED"};
+    char name[BREAKER_NAME_SIZE];
+    struct breaker_view view;
+    if (!breaker_name(segment, target, name))
+        return false;
+    breaker_look(segment, target, &view);
+    json_object_open(json);
+    json_member_text(json, "name", name);
+    json_member_text(json, "state", states[view.state]);
+    json_member_text(json, "mode", mode_names[view.mode]);
+    rate_member(json, "failureRate", view.window.failed, view.window.calls);
+    rate_member(json, "slowCallRate", view.window.slow, view.window.calls);
+    json_member_u64(json, "bufferedCalls", view.window.calls);
+    json_member_u64(json, "failedCalls", view.window.failed);
+    json_member_u64(json, "slowCalls", view.window.slow);
+    json_member_u64(json, "notPermittedCalls", view.not_permitted_total);
+    json_member_time(json, "nextProbeAt", view.next_probe_ms);
+    json_object_close(json);
+    return true;
+}
+
+static void breakers_render(struct json_out *json, const void *context)
+{
+    const struct segment *segment = context;
+    json_object_open(json);
+    json_key(json, "breakers");
+    json_array_open(json);
+    for (unsigned target = 0; target < segment->header->process_count; target++)
+        (void)breaker_render(json, segment, target);
+    json_array_close(json);
+    json_object_close(json);
+}
+
+void handle_breakers_list(struct application *application, struct exchange *exchange,
+                          const struct call *call)
+{
+    (void)call;
+    answer_rendered(exchange, 200, breakers_render, application->segment);
+}
+
+static void answer_breaker(struct application *application, struct exchange *exchange,
+                           unsigned target)
+{
+    char data[ANSWER_SIZE];
+    struct json_out json;
+    answer_open(&json, data, sizeof data);
+    if (breaker_render(&json, application->segment, target))
+        answer_close(exchange, 200, &json);
+    else
+        answer_problem(exchange, PROBLEM_NOT_FOUND, NULL);
+}
+
+static unsigned breaker_of(const struct application *application, const struct call *call)
+{
+    return breaker_find(application->segment, call->name.data, call->name.size);
+}
+
+void handle_breaker_get(struct application *application, struct exchange *exchange,
+                        const struct call *call)
+{
+    answer_breaker(application, exchange, breaker_of(application, call));
+}
+
+void handle_breaker_set(struct application *application, struct exchange *exchange,
+                        const struct call *call)
+{
+    unsigned target = breaker_of(application, call);
+    struct text mode = {.data = NULL, .size = 0};
+    if (target == PROCESS_MAX) {
+        answer_problem(exchange, PROBLEM_NOT_FOUND, NULL);
+        return;
+    }
+    if (body_text(&call->body, "mode", &mode) == BODY_FIELD_OK)
+        for (unsigned each = 0; each < sizeof mode_names / sizeof mode_names[0]; each++)
+            if (text_is(mode, mode_names[each])) {
+                breaker_order(application->segment, target, (enum breaker_mode)each);
+                dispatch_watch(&application->dispatch); /* so that the answer shows it */
+                answer_breaker(application, exchange, target);
+                return;
+            }
+    answer_invalid_field(exchange, "mode", "A mode is AUTO, FORCED_OPEN or DISABLED.");
 }

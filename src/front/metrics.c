@@ -285,6 +285,7 @@ char *metrics_text(const struct segment *segment, size_t *size)
         return NULL;
     states_print(out, segment);
     process_table_print(out, segment);
+    metrics_breakers_print(out, segment);
     stats_print(out, segment);
     metrics_system_print(out, segment);
     http_print(out, segment);

@@ -21,4 +21,8 @@ void processes_print(FILE *out, const struct segment *segment, const char *name,
 
 void metrics_system_print(FILE *out, const struct segment *segment);
 
+/* ---- metrics_breakers.c ---- */
+
+void metrics_breakers_print(FILE *out, const struct segment *segment);
+
 #endif

@@ -45,13 +45,17 @@ static uint8_t child_find(const struct router *router, const struct route_node *
 
 static uint8_t child_make(struct router *router, uint8_t parent, struct text segment)
 {
-    bool is_id = segment.size > 0 && segment.data[0] == '{';
-    uint8_t found = is_id ? router->nodes[parent].id_child
-                          : child_find(router, &router->nodes[parent], segment);
+    bool is_name = text_is(segment, "{name}");
+    bool is_id = !is_name && segment.size > 0 && segment.data[0] == '{';
+    uint8_t found = is_name ? router->nodes[parent].name_child
+                    : is_id ? router->nodes[parent].id_child
+                            : child_find(router, &router->nodes[parent], segment);
     if (found != 0)
         return found;
     uint8_t made = node_add(router, segment.data, segment.size);
-    if (is_id) {
+    if (is_name) {
+        router->nodes[parent].name_child = made;
+    } else if (is_id) {
         router->nodes[parent].id_child = made;
     } else {
         router->nodes[made].next_sibling = router->nodes[parent].first_child;
@@ -75,9 +79,11 @@ void router_init(struct router *router)
     }
 }
 
-const struct route_node *router_find(const struct router *router, struct text path, uint64_t *id)
+const struct route_node *router_find(const struct router *router, struct text path, uint64_t *id,
+                                     struct text *name)
 {
     *id = 0;
+    *name = text_of("");
     if (path.size == 0 || path.data[0] != '/')
         return NULL;
     struct text rest = {.data = path.data + 1, .size = path.size - 1}, segment;
@@ -86,6 +92,10 @@ const struct route_node *router_find(const struct router *router, struct text pa
         uint8_t next = child_find(router, node, segment);
         if (next == 0 && node->id_child != 0 && text_number(segment, ID_MAX, id) && *id > 0)
             next = node->id_child;
+        if (next == 0 && node->name_child != 0 && segment.size > 0) {
+            next = node->name_child;
+            *name = segment;
+        }
         if (next == 0)
             return NULL;
         node = &router->nodes[next];

@@ -37,6 +37,7 @@ struct call {
     const struct http_request *request;
     const struct route *route;
     uint64_t id;                /* of the path; 0 when the pattern has none */
+    struct text name;           /* likewise; empty */
     struct queue_ticket ticket; /* zero when the call was let in without one */
     struct body body;
     struct text idempotency_key; /* valid, or empty */
@@ -50,7 +51,7 @@ struct route_node {
     const char *literal;
     uint8_t length;
     uint8_t first_child, next_sibling;
-    uint8_t id_child;
+    uint8_t id_child, name_child;
     uint8_t routes[ROUTE_METHODS]; /* route number for each method, ROUTE_UNMATCHED: none */
 };
 struct router {
@@ -59,8 +60,9 @@ struct router {
 };
 
 void router_init(struct router *router);
-/* The node of a path, or NULL (404). *id is the path's id. */
-const struct route_node *router_find(const struct router *router, struct text path, uint64_t *id);
+/* The node of a path, or NULL (404). *id and *name are the path's. */
+const struct route_node *router_find(const struct router *router, struct text path, uint64_t *id,
+                                     struct text *name);
 /* ROUTE_UNMATCHED: the path takes other methods (405). */
 enum route_number route_node_choose(const struct route_node *node, enum http_method method);
 /* "GET, HEAD, POST", for Allow; returns its length. */

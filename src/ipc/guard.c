@@ -54,14 +54,11 @@ void breaker_order(const struct segment *segment, unsigned target, enum breaker_
 
 /* ---- the view over all owners ---- */
 
-/* From harmless to worst. */
+/* From harmless to worst. Modes and parking are seen from their source: owners follow later. */
 static unsigned rank(enum breaker_state state)
 {
-    static const unsigned ranks[BREAKER_STATE_COUNT] = {[BREAKER_CLOSED] = 0,
-                                                        [BREAKER_DISABLED] = 1,
-                                                        [BREAKER_HALF_OPEN] = 2,
-                                                        [BREAKER_OPEN] = 3,
-                                                        [BREAKER_FORCED_OPEN] = 4};
+    static const unsigned ranks[BREAKER_STATE_COUNT] = {
+        [BREAKER_HALF_OPEN] = 1, [BREAKER_OPEN] = 2};
 
     return (unsigned)state < BREAKER_STATE_COUNT ? ranks[state] : 0;
 }
@@ -108,6 +105,10 @@ void breaker_look(const struct segment *segment, unsigned target, struct breaker
         if (atomic_load(&segment_process(segment, process)->pid) != 0)
             view_add_live(view, &table->lines[owner][target]);
     }
+    if (role == ROLE_FRONT && atomic_load(&segment_process(segment, target)->parked) != 0)
+        view->state = BREAKER_OPEN;
+    if (view->mode != BREAKER_MODE_AUTO)
+        view->state = view->mode == BREAKER_MODE_DISABLED ? BREAKER_DISABLED : BREAKER_FORCED_OPEN;
 }
 
 /* ---- an owner's breaker ---- */
@@ -180,7 +181,7 @@ bool guard_admit(struct guard *guard, uint64_t now_ns, uint32_t *permit)
     follow_orders(guard, now_ms);
     admitted = breaker_admit(&guard->breaker, now_ms, permit);
     if (!admitted)
-        stat_add(&guard->line->not_permitted_total, 1);
+        guard_count_refusal(guard);
     publish_change(guard, epoch, now_ms);
     return admitted;
 }
@@ -217,6 +218,28 @@ void guard_recovered(struct guard *guard, uint64_t now_ns)
 bool guard_refuses(const struct guard *guard, uint64_t now_ns)
 {
     return breaker_refuses(&guard->breaker, now_ns / 1000000);
+}
+
+bool guard_is_open(const struct guard *guard, uint64_t now_ns)
+{
+    return guard->breaker.state != BREAKER_HALF_OPEN && guard_refuses(guard, now_ns);
+}
+
+void guard_count_refusal(struct guard *guard)
+{
+    stat_add(&guard->line->not_permitted_total, 1);
+}
+
+unsigned guard_retry_s(const struct guard *guard, uint64_t now_ns)
+{
+    enum { UNKNOWN_S = 5 }; /* parked, or open by hand */
+    uint64_t now_ms = now_ns / 1000000, probe_ms = breaker_next_probe_ms(&guard->breaker);
+
+    if (probe_ms != 0)
+        return probe_ms > now_ms ? (unsigned)((probe_ms - now_ms + 999) / 1000) : 1;
+    return guard->breaker.state == BREAKER_OPEN || guard->breaker.state == BREAKER_FORCED_OPEN
+               ? UNKNOWN_S
+               : 1;
 }
 
 void guard_tick(struct guard *guard, uint64_t now_ns)

@@ -70,6 +70,12 @@ void guard_cancel(struct guard *guard, uint32_t permit);
 bool guard_refuses(const struct guard *guard, uint64_t now_ns);
 /* Known from elsewhere that what is behind it works: an open one is half-open at once. */
 void guard_recovered(struct guard *guard, uint64_t now_ns);
+/* Likewise, but half-open it is not, however many permits are out. */
+bool guard_is_open(const struct guard *guard, uint64_t now_ns);
+/* Somebody was not even asked, because guard_is_open. */
+void guard_count_refusal(struct guard *guard);
+/* For Retry-After, s, at least 1: until the next call passes, as far as that is known. */
+unsigned guard_retry_s(const struct guard *guard, uint64_t now_ns);
 /* Takes up mode and parking, publishes the line. Some times a second. */
 void guard_tick(struct guard *guard, uint64_t now_ns);
 

@@ -33,9 +33,11 @@ class Operation:
     def __init__(self, method, template, definition):
         self.method, self.template, self.definition = method, template, definition
         self.name = definition["operationId"]
-        # As the router: an id in a path is 1 … 2^53-1, anything else is another (unknown) path.
-        parts = re.split(r"\{\w+\}", template)
-        self.pattern = re.compile(r"(\d+)".join(map(re.escape, parts)))
+        # As the router: {name} is any text, another {…} an id, 1 … 2^53-1; a path with anything
+        # else in its place is another (unknown) one.
+        parts = re.split(r"\{\w+\}", template.replace("{name}", "\0"))
+        pattern = r"(\d+)".join(map(re.escape, parts))
+        self.pattern = re.compile(pattern.replace(re.escape("\0"), "[^/]+"))
 
     def takes(self, path):
         match = self.pattern.fullmatch(path)

@@ -6,6 +6,8 @@ static struct {
     enum outcome outcome;
     uint16_t kind;
     uint64_t balance;
+    unsigned retry_s;
+    bool undone;
     struct exchange *exchange;
 } last;
 
@@ -15,6 +17,8 @@ static void remember(struct exchange *exchange, const struct dispatch_reply *rep
     last.outcome = reply->outcome;
     last.kind = reply->kind;
     last.exchange = exchange;
+    last.retry_s = reply->retry_s;
+    last.undone = reply->undone;
     if (reply->kind == REPLY_BALANCE)
         last.balance = reply->value->balance.balance;
 }
@@ -214,6 +218,170 @@ static void test_a_waiting_reply_forbids_sleep(void **state)
     assert_true(dispatch_is_idle(dispatch));
 }
 
+/* ---- breakers ---- */
+
+static unsigned index_of(const struct fixture *fixture, enum role role)
+{
+    return segment_process_of(&fixture->segment, role, 0);
+}
+
+static struct process_entry *ready_worker(struct fixture *fixture, enum role role)
+{
+    struct process_entry *entry = segment_process(&fixture->segment, index_of(fixture, role));
+    atomic_fetch_add(&entry->generation, 1);
+    segment_announce_ready(&fixture->segment, index_of(fixture, role), PROCESS_READY);
+    return entry;
+}
+
+static struct breaker *breaker_before(struct fixture *fixture, enum role role)
+{
+    return &fixture->application.dispatch.guards[index_of(fixture, role)].breaker;
+}
+
+static struct breaker_counts window_before(struct fixture *fixture, enum role role)
+{
+    return breaker_window(breaker_before(fixture, role), clock_monotonic_ns() / 1000000);
+}
+
+static void balance_round(struct fixture *fixture, enum outcome outcome)
+{
+    struct exchange exchange;
+    ask_balance(fixture, &exchange, 5);
+    receive(&fixture->wallet, REQUEST_BALANCE_GET);
+    refuse_with(fixture, &fixture->wallet, outcome);
+}
+
+static void trip(struct fixture *fixture)
+{
+    for (unsigned i = 0; i < BREAKER_CALLS_MIN; i++)
+        balance_round(fixture, OUTCOME_INTERNAL);
+    assert_int_equal(breaker_before(fixture, ROLE_WALLET)->state, BREAKER_OPEN);
+    memset(&last, 0, sizeof last);
+}
+
+static void test_only_faults_of_the_worker_are_failures(void **state)
+{
+    struct fixture *fixture = *state;
+    ready_worker(fixture, ROLE_WALLET);
+    unsigned failures = 0;
+    for (unsigned outcome = 0; outcome < OUTCOME_COUNT; outcome++) {
+        balance_round(fixture, (enum outcome)outcome);
+        failures += outcome == OUTCOME_UNAVAILABLE || outcome == OUTCOME_INTERNAL;
+        struct breaker_counts window = window_before(fixture, ROLE_WALLET);
+        assert_int_equal(window.calls, outcome + 1);
+        assert_int_equal(window.failed, failures);
+    }
+}
+
+static void test_an_open_breaker_answers_at_once_and_asks_nobody(void **state)
+{
+    struct fixture *fixture = *state;
+    struct exchange exchange;
+    ready_worker(fixture, ROLE_WALLET);
+    uint32_t free_before = slots_free(fixture);
+    trip(fixture);
+    ask_balance(fixture, &exchange, 5);
+    assert_int_equal(last.count, 1);
+    assert_int_equal(last.outcome, OUTCOME_UNAVAILABLE);
+    assert_true(last.undone);
+    assert_in_range(last.retry_s, 1, 2);
+    assert_true(is_idle(&fixture->wallet));
+    assert_int_equal(slots_free(fixture), free_before);
+    assert_int_equal(breaker_before(fixture, ROLE_SEAT)->state, BREAKER_CLOSED);
+}
+
+static void test_a_passed_deadline_is_a_failure(void **state)
+{
+    struct fixture *fixture = *state;
+    struct exchange exchange;
+    ready_worker(fixture, ROLE_WALLET);
+    ask_balance(fixture, &exchange, 5);
+    receive(&fixture->wallet, REQUEST_BALANCE_GET);
+    dispatch_expire(&fixture->application.dispatch, UINT64_MAX);
+    assert_int_equal(window_before(fixture, ROLE_WALLET).failed, 1);
+    refuse_with(fixture, &fixture->wallet, OUTCOME_INTERNAL); /* late: counted already */
+    assert_int_equal(window_before(fixture, ROLE_WALLET).calls, 1);
+}
+
+static void test_what_a_death_delays_is_no_failure(void **state)
+{
+    struct fixture *fixture = *state;
+    struct exchange exchange;
+    ask_balance(fixture, &exchange, 5); /* before its first READY */
+    struct process_entry *entry = ready_worker(fixture, ROLE_WALLET);
+    receive(&fixture->wallet, REQUEST_BALANCE_GET);
+    refuse_with(fixture, &fixture->wallet, OUTCOME_INTERNAL);
+    ask_balance(fixture, &exchange, 5);
+    entry->state = PROCESS_BACKOFF; /* it died, and is not back in time */
+    dispatch_expire(&fixture->application.dispatch, UINT64_MAX);
+    entry->state = PROCESS_READY;
+    ask_balance(fixture, &exchange, 5);
+    ready_worker(fixture, ROLE_WALLET); /* it died, and its successor answers */
+    dispatch_expire(&fixture->application.dispatch, UINT64_MAX);
+    assert_int_equal(last.count, 3);
+    assert_int_equal(window_before(fixture, ROLE_WALLET).calls, 0);
+}
+
+static void test_a_client_that_goes_gives_its_permit_back(void **state)
+{
+    struct fixture *fixture = *state;
+    struct exchange exchange;
+    ready_worker(fixture, ROLE_WALLET);
+    struct process_entry *entry =
+        segment_process(&fixture->segment, index_of(fixture, ROLE_WALLET));
+    entry->parked = 1;
+    dispatch_watch(&fixture->application.dispatch);
+    entry->parked = 0;
+    dispatch_watch(&fixture->application.dispatch);
+    assert_int_equal(breaker_before(fixture, ROLE_WALLET)->state, BREAKER_HALF_OPEN);
+    for (unsigned i = 0; i < 3 * BREAKER_PERMITS; i++) {
+        ask_balance(fixture, &exchange, 5);
+        exchange.on_abandon(&exchange);
+    }
+    assert_int_equal(last.count, 0); /* none was refused */
+}
+
+static void ask_confirm(struct fixture *fixture, struct exchange *exchange)
+{
+    union request request = {.confirm = {.reservation = 9, .user = 5}};
+    memset(exchange, 0, sizeof *exchange);
+    dispatch_ask(&fixture->application.dispatch, exchange, REQUEST_CONFIRM, &request, remember);
+}
+
+static void test_a_confirm_is_taken_while_its_wallet_is_away_and_answered_at_once(void **state)
+{
+    struct fixture *fixture = *state;
+    struct exchange exchange;
+    ready_worker(fixture, ROLE_WALLET);
+    ready_worker(fixture, ROLE_SEAT);
+    uint32_t free_before = slots_free(fixture);
+    trip(fixture);
+    ask_confirm(fixture, &exchange);
+    assert_int_equal(last.count, 1);
+    assert_int_equal(last.outcome, OUTCOME_UNAVAILABLE);
+    assert_false(last.undone);
+    assert_true(last.retry_s >= 1);
+    assert_int_equal(receive(&fixture->seat, REQUEST_CONFIRM)->confirm.reservation, 9);
+    refuse_with(fixture, &fixture->seat, OUTCOME_UNAVAILABLE); /* to nobody */
+    assert_int_equal(last.count, 1);
+    assert_int_equal(slots_free(fixture), free_before);
+    assert_int_equal(window_before(fixture, ROLE_SEAT).calls, 0);
+}
+
+static void test_a_sagas_time_is_not_the_seat_workers_fault(void **state)
+{
+    struct fixture *fixture = *state;
+    struct exchange exchange;
+    ready_worker(fixture, ROLE_SEAT);
+    for (unsigned i = 0; i < 2 * BREAKER_CALLS_MIN; i++) {
+        ask_confirm(fixture, &exchange);
+        fixture->application.dispatch.list.newer->asked_ns -= 5 * UINT64_C(1000000000);
+        dispatch_expire(&fixture->application.dispatch, UINT64_MAX);
+    }
+    assert_int_equal(breaker_before(fixture, ROLE_SEAT)->state, BREAKER_CLOSED);
+    assert_int_equal(window_before(fixture, ROLE_SEAT).calls, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -227,6 +395,13 @@ int main(void)
         TEST(test_without_a_free_slot_the_answer_is_overloaded_at_once),
         TEST(test_a_new_front_gives_its_predecessors_replies_to_nobody),
         TEST(test_a_waiting_reply_forbids_sleep),
+        TEST(test_only_faults_of_the_worker_are_failures),
+        TEST(test_an_open_breaker_answers_at_once_and_asks_nobody),
+        TEST(test_a_passed_deadline_is_a_failure),
+        TEST(test_what_a_death_delays_is_no_failure),
+        TEST(test_a_client_that_goes_gives_its_permit_back),
+        TEST(test_a_confirm_is_taken_while_its_wallet_is_away_and_answered_at_once),
+        TEST(test_a_sagas_time_is_not_the_seat_workers_fault),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

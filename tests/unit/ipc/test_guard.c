@@ -126,9 +126,11 @@ static void one_open_owner_is_seen_at_once_and_a_dead_one_is_not(void **state)
     assert_int_equal(view.state, BREAKER_OPEN);
     assert_true(view.next_probe_ms > clock_now_ms());
     assert_false(guard_admit(&f->guards[1], START_NS, &permit));
-    assert_true(guard_refuses(&f->guards[1], START_NS));
+    assert_true(guard_is_open(&f->guards[1], START_NS));
+    assert_in_range(guard_retry_s(&f->guards[1], START_NS), 1, 2);
+    assert_int_equal(guard_retry_s(&f->guards[1], START_NS + 3600 * 1000 * MS), 1);
     assert_int_equal(look(f).not_permitted_total, 1);
-    assert_false(guard_refuses(&f->guards[0], START_NS)); /* it has seen nothing bad */
+    assert_false(guard_is_open(&f->guards[0], START_NS)); /* it has seen nothing bad */
     atomic_store(&segment_process(&f->segment, f->fronts[1])->pid, 0);
     view = look(f);
     assert_int_equal(view.state, BREAKER_CLOSED);
@@ -172,9 +174,11 @@ static void a_parked_worker_opens_it_and_a_probe_half_opens_it(void **state)
     uint32_t permit;
 
     atomic_store(&entry->parked, 1);
+    assert_int_equal(look(f).state, BREAKER_OPEN); /* before any owner has followed */
     assert_false(guard_admit(&f->guards[0], START_NS, &permit));
     guard_tick(&f->guards[1], START_NS);
-    assert_true(guard_refuses(&f->guards[1], START_NS + 3600 * 1000 * MS));
+    assert_true(guard_is_open(&f->guards[1], START_NS + 3600 * 1000 * MS));
+    assert_int_equal(guard_retry_s(&f->guards[1], START_NS), 5);
     atomic_store(&entry->parked, 0);
     for (unsigned i = 0; i < BREAKER_PERMITS; i++) {
         assert_true(guard_admit(&f->guards[0], START_NS, &permit));
