@@ -78,6 +78,7 @@ struct worker {
     struct obligations obligations;
     struct checkpoint *checkpoint; /* NULL while read-only */
     bool read_only;
+    bool full;      /* the journal took nothing at the last try: replies wait for room in it */
     bool throttled; /* too much is not checkpointed yet: new work is refused */
 
     struct channel_consumer channels[PROCESS_MAX];

@@ -150,9 +150,14 @@ static bool take_replies(struct worker *worker)
     struct obligation *obligation;
     struct slot *slot;
     unsigned taken = 0;
+    worker->full = false;
     if (worker->read_only || !obligations_pending(&worker->obligations))
         return false;
-    while (taken < BATCH_ANSWERS_MAX && batch_begin(worker) &&
+    if (!batch_begin(worker)) {
+        worker->full = true;
+        return false;
+    }
+    while (taken < BATCH_ANSWERS_MAX &&
            obligations_next_reply(&worker->obligations, &obligation, &slot)) {
         uint16_t kind = obligation->request_kind;
         CRASH_POINT_OF(ANSWER_TAKEN, kind);
@@ -252,12 +257,12 @@ static void housekeep(struct worker *worker, struct turns *turns, uint64_t now_m
     journal_clear_readers(worker->journal);
 }
 
-static uint64_t ring_backlog(const struct worker *worker)
+static bool requests_waiting(const struct worker *worker)
 {
-    uint64_t depth = 0;
     for (unsigned i = 0; i < worker->channel_count; i++)
-        depth += ring_depth(worker->channels[i].requests);
-    return depth;
+        if (channel_requests_waiting(&worker->channels[i]))
+            return true;
+    return false;
 }
 
 /* True when it did something. */
@@ -282,8 +287,8 @@ static bool turn(struct worker *worker, struct turns *turns)
 
 static bool has_work(const struct worker *worker)
 {
-    return ring_backlog(worker) > 0 ||
-           (!worker->read_only && obligations_pending(&worker->obligations));
+    return requests_waiting(worker) ||
+           (!worker->read_only && !worker->full && obligations_pending(&worker->obligations));
 }
 
 static int sleep_ms(const struct worker *worker)
