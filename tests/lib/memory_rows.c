@@ -80,15 +80,12 @@ static bool begins_with(const struct memory_row *row, const struct row_key *pref
 static struct memory_row *last_below(struct memory_rows *rows, const struct row_key *prefix,
                                      const struct row_key *from)
 {
-    struct memory_row wanted;
-    wanted.key = from != NULL ? *from : *prefix;
+    struct row_key end = from != NULL ? *from : *prefix;
     if (from == NULL) {
-        memset(wanted.key.data + prefix->size, 0xff, ROW_KEY_MAX - prefix->size);
-        wanted.key.size = ROW_KEY_MAX;
+        memset(end.data + prefix->size, 0xff, ROW_KEY_MAX - prefix->size);
+        end.size = ROW_KEY_MAX;
     }
-    struct memory_row *row = RB_NFIND(memory_row_tree, &rows->tree, &wanted);
-    return row == NULL ? RB_MAX(memory_row_tree, &rows->tree)
-                       : RB_PREV(memory_row_tree, &rows->tree, row);
+    return memory_rows_seek(rows, &end, true);
 }
 
 static void scan(void *context, const struct row_key *prefix, const struct row_key *from,
@@ -111,6 +108,23 @@ static void scan(void *context, const struct row_key *prefix, const struct row_k
 struct row_view memory_rows_view(struct memory_rows *rows)
 {
     return (struct row_view){rows, get, scan};
+}
+
+struct memory_row *memory_rows_seek(struct memory_rows *rows, const struct row_key *from,
+                                    bool descending)
+{
+    struct memory_row wanted;
+    wanted.key = *from;
+    struct memory_row *row = RB_NFIND(memory_row_tree, &rows->tree, &wanted);
+    if (!descending)
+        return row;
+    return row == NULL ? RB_MAX(memory_row_tree, &rows->tree)
+                       : RB_PREV(memory_row_tree, &rows->tree, row);
+}
+
+struct memory_row *memory_rows_next(struct memory_row *row, bool descending)
+{
+    return descending ? RB_PREV(memory_row_tree, NULL, row) : RB_NEXT(memory_row_tree, NULL, row);
 }
 
 bool memory_rows_equal(struct memory_rows *a, struct memory_rows *b)

@@ -25,6 +25,11 @@ struct row_view memory_rows_view(struct memory_rows *rows);
 void memory_rows_put(struct memory_rows *rows, const struct row_key *key, const void *value,
                      size_t size);
 void memory_rows_delete(struct memory_rows *rows, const struct row_key *key);
+/* The first row at or above `from`, or the last one below it when descending; an empty `from` is
+ * below all. NULL: there is none. Rows stay where they are until they are deleted or put again. */
+struct memory_row *memory_rows_seek(struct memory_rows *rows, const struct row_key *from,
+                                    bool descending);
+struct memory_row *memory_rows_next(struct memory_row *row, bool descending);
 /* True when both hold the same keys with the same bytes. */
 bool memory_rows_equal(struct memory_rows *a, struct memory_rows *b);
 

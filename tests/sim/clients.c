@@ -1,0 +1,215 @@
+#include "clients.h"
+#include "channel.h"
+#include "check.h"
+#include "ledger.h"
+#include "trace.h"
+#include "world.h"
+#include <string.h>
+
+enum { ASKS_MAX = 256, AGAIN_MAX = 8 };
+static const uint64_t DEADLINE_MS = 5000;
+
+/* The front's process: the real pool and channels; what it keeps is gone with it. */
+struct front {
+    struct slot_pool pool;
+    struct channel_producer channels[2]; /* to the seats, to the wallets */
+};
+
+static struct front front;
+static struct ask asks[ASKS_MAX]; /* by slot number */
+static unsigned waiting;
+/* Requests whose outcome their users do not know: they ask again, now and then. */
+static struct {
+    uint16_t kind;
+    union request request;
+} again[AGAIN_MAX];
+static unsigned again_count;
+
+static void unknown(const struct ask *ask)
+{
+    if (again_count == AGAIN_MAX)
+        return;
+    again[again_count].kind = ask->kind;
+    again[again_count++].request = ask->request;
+}
+
+static void ask_end(struct ask *ask)
+{
+    ask->waits = false;
+    waiting--;
+}
+
+void clients_reset(void)
+{
+    for (unsigned i = 0; i < ASKS_MAX; i++)
+        asks[i].waits = false;
+    waiting = again_count = 0;
+}
+
+bool clients_wait(void)
+{
+    return waiting > 0;
+}
+
+static void open_front(void *unused)
+{
+    (void)unused;
+    check(slot_pool_open(&front.pool, &world.segment, world.front) == STATUS_OK);
+    check(channel_producer_open(&front.channels[0], &front.pool, world.seat) == STATUS_OK);
+    check(channel_producer_open(&front.channels[1], &front.pool, world.wallet) == STATUS_OK);
+    check(front.pool.small_count + front.pool.large_count <= ASKS_MAX);
+}
+
+void clients_front_start(void)
+{
+    task_start(&world.tasks[world.front], "front", NULL, NULL);
+    world_spawn(world.front);
+    if (task_call(&world.tasks[world.front], open_front, NULL) == TASK_DEAD)
+        clients_front_died();
+}
+
+void clients_front_died(void)
+{
+    trace_line("front dies: %u clients are cut off", waiting);
+    for (unsigned i = 0; i < ASKS_MAX; i++)
+        if (asks[i].waits) {
+            unknown(&asks[i]);
+            ask_end(&asks[i]);
+        }
+}
+
+/* ---- asking ---- */
+
+struct submission {
+    const struct ask *ask;
+    bool sent;
+};
+
+static void submit(void *context)
+{
+    struct submission *submission = context;
+    const struct ask *ask = submission->ask;
+    const struct request_info *info = request_info(ask->kind);
+    struct slot *slot = slot_pool_claim(&front.pool, (info->flags & REQUEST_LARGE) != 0);
+    if (slot == NULL)
+        return;
+    size_t size =
+        request_encode(ask->kind, &ask->request, slot_request(slot), slot_request_capacity(slot));
+    check(size > 0);
+    slot->kind = ask->kind;
+    slot->actor = request_key(ask->kind, &ask->request);
+    slot->deadline_ms = ask->deadline_ms;
+    slot->request_size = (uint32_t)size;
+    struct channel_producer *channel = &front.channels[info->owner == ROLE_SEAT ? 0 : 1];
+    /* It is waited for before it is sent: once it is, it counts. */
+    struct ask *kept = &asks[slot_pool_number(&front.pool, slot)];
+    check(!kept->waits);
+    *kept = *ask;
+    kept->waits = true;
+    waiting++;
+    submission->sent = true;
+    if (channel_submit(channel, slot) != STATUS_OK) {
+        slot_pool_release(&front.pool, slot);
+        ask_end(kept);
+    }
+    channel_flush(channel);
+}
+
+static void send(struct ask *ask)
+{
+    ask->moment = ledger_moment();
+    ask->submitted_ms = machine_now_ms();
+    ask->deadline_ms = ask->submitted_ms + DEADLINE_MS;
+    if (ask->kind == REQUEST_TRANSACTIONS_GET)
+        ask->transactions = ledger_transaction_count(ask->request.transactions_get.user);
+    world.operations++;
+    trace_number(ask->kind);
+    trace_line("asks %s %llu", request_info(ask->kind)->name,
+               (unsigned long long)request_key(ask->kind, &ask->request));
+    struct submission submission = {.ask = ask};
+    if (task_call(&world.tasks[world.front], submit, &submission) == TASK_DEAD)
+        clients_front_died();
+}
+
+void clients_act(void)
+{
+    struct ask ask = {0};
+    if (!world.tasks[world.front].alive)
+        return;
+    if (again_count > 0 && once_in(3)) {
+        unsigned at = (unsigned)draw(again_count);
+        ask.kind = again[at].kind;
+        ask.request = again[at].request;
+        again[at] = again[--again_count];
+    } else {
+        request_draw(&ask.kind, &ask.request);
+    }
+    send(&ask);
+}
+
+void clients_act_about(const struct ledger_reservation *reservation)
+{
+    struct ask ask = {0};
+    if (!world.tasks[world.front].alive)
+        return;
+    request_draw_about(reservation, &ask.kind, &ask.request);
+    send(&ask);
+}
+
+/* ---- answers ---- */
+
+static void deliver(struct ask *ask, const struct slot *slot)
+{
+    static union reply reply;
+    const uint8_t *data;
+    size_t size;
+    struct task *task = machine_leave();
+    uint16_t outcome = slot->outcome, kind = slot->reply_kind;
+    require(outcome < OUTCOME_COUNT, "outcome %u", outcome);
+    if (kind != REPLY_NONE)
+        require(slot_reply_view(slot, &data, &size) && reply_decode(kind, &reply, data, size),
+                "a reply that does not decode");
+    trace_line("told about %s %llu: %s", request_info(ask->kind)->name,
+               (unsigned long long)request_key(ask->kind, &ask->request),
+               outcome_text((enum outcome)outcome));
+    trace_number(outcome);
+    if (kind != REPLY_NONE)
+        trace_bytes(data, size);
+    answer_check(ask, (enum outcome)outcome, kind, &reply);
+    if (outcome == OUTCOME_UNAVAILABLE || outcome == OUTCOME_STORAGE_FULL)
+        unknown(ask);
+    ask_end(ask);
+    machine_return(task);
+}
+
+static void expire(void)
+{
+    for (unsigned i = 0; i < ASKS_MAX; i++)
+        if (asks[i].waits && asks[i].deadline_ms <= machine_now_ms()) {
+            unknown(&asks[i]);
+            ask_end(&asks[i]);
+        }
+}
+
+static void poll_replies(void *unused)
+{
+    (void)unused;
+    for (unsigned i = 0; i < 2; i++) {
+        struct slot *slot;
+        while ((slot = channel_next_reply(&front.channels[i])) != NULL) {
+            struct ask *ask = &asks[slot_pool_number(&front.pool, slot)];
+            if (ask->waits)
+                deliver(ask, slot);
+            slot_pool_release(&front.pool, slot);
+        }
+    }
+    if (waiting > 0)
+        expire();
+}
+
+void clients_poll(void)
+{
+    if (world.tasks[world.front].alive &&
+        task_call(&world.tasks[world.front], poll_replies, NULL) == TASK_DEAD)
+        clients_front_died();
+}

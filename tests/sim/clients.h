@@ -1,0 +1,27 @@
+#ifndef BOXOFFICE_SIM_CLIENTS_H
+#define BOXOFFICE_SIM_CLIENTS_H
+
+#include "ledger.h"
+#include "messages.h"
+
+/* A request of a user, while its answer is awaited. */
+struct ask {
+    bool waits;
+    uint16_t kind;
+    union request request;
+    uint64_t moment, submitted_ms; /* when it was sent */
+    uint64_t transactions;         /* of its user, then */
+    uint64_t deadline_ms;
+};
+
+/* Compares an answer with what happened (answers.c). */
+void answer_check(const struct ask *ask, enum outcome outcome, uint16_t reply_kind,
+                  const union reply *reply);
+/* Draws a request (requests.c). */
+void request_draw(uint16_t *kind, union request *request);
+/* One that concerns this reservation. */
+void request_draw_about(const struct ledger_reservation *reservation, uint16_t *kind,
+                        union request *request);
+bool request_is_invalid(uint16_t kind, const union request *request);
+
+#endif

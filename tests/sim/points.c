@@ -1,0 +1,81 @@
+#include "channel.h"
+#include "log.h"
+#include "machine.h"
+#include "trace.h"
+#include <stdarg.h>
+#include <stdio.h>
+
+/* The moves in shared memory that other processes see, each with a point before and behind it, and
+ * the log, which goes into the trace. */
+
+enum { TURNS_MAX = 1000 };
+
+bool __real_slot_move(struct slot *slot, uint64_t request_id, enum slot_state from,
+                      enum slot_state to);
+bool __wrap_slot_move(struct slot *slot, uint64_t request_id, enum slot_state from,
+                      enum slot_state to);
+enum status __real_ring_publish(struct ring *ring, struct ring_entry entry);
+enum status __wrap_ring_publish(struct ring *ring, struct ring_entry entry);
+void __real_ring_consume(struct ring *ring, uint64_t cursor);
+void __wrap_ring_consume(struct ring *ring, uint64_t cursor);
+struct slot *__real_channel_receive(struct channel_consumer *channel, uint64_t *request_id,
+                                    uint64_t *position);
+struct slot *__wrap_channel_receive(struct channel_consumer *channel, uint64_t *request_id,
+                                    uint64_t *position);
+void __real_segment_sleep_end(const struct segment *segment, unsigned self);
+void __wrap_segment_sleep_end(const struct segment *segment, unsigned self);
+void __wrap_log_write(enum log_level level, const char *event, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+bool __wrap_slot_move(struct slot *slot, uint64_t request_id, enum slot_state from,
+                      enum slot_state to)
+{
+    machine_point("slot");
+    bool moved = __real_slot_move(slot, request_id, from, to);
+    machine_point("slot moved");
+    return moved;
+}
+
+enum status __wrap_ring_publish(struct ring *ring, struct ring_entry entry)
+{
+    machine_point("ring");
+    enum status status = __real_ring_publish(ring, entry);
+    machine_point("ring published");
+    return status;
+}
+
+void __wrap_ring_consume(struct ring *ring, uint64_t cursor)
+{
+    machine_point("tail");
+    __real_ring_consume(ring, cursor);
+    machine_point("tail moved");
+}
+
+struct slot *__wrap_channel_receive(struct channel_consumer *channel, uint64_t *request_id,
+                                    uint64_t *position)
+{
+    machine_point("receive");
+    return __real_channel_receive(channel, request_id, position);
+}
+
+void __wrap_segment_sleep_end(const struct segment *segment, unsigned self)
+{
+    struct task *task = machine_current();
+    require(++task->turns < TURNS_MAX, "%s spins: it goes on for ever without sleep", task->name);
+    __real_segment_sleep_end(segment, self);
+}
+
+void __wrap_log_write(enum log_level level, const char *event, const char *format, ...)
+{
+    (void)level;
+    if (!trace_shown())
+        return;
+    struct task *task = machine_leave();
+    char text[256];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    trace_line("log %s %s", event, text);
+    machine_return(task);
+}

@@ -1,0 +1,139 @@
+#include "catalogue.h"
+#include "clients.h"
+#include "ledger.h"
+#include "world.h"
+#include <stdio.h>
+#include <string.h>
+
+/* What users ask for: mostly what makes sense, and now and then what does not. */
+
+enum { KEYS = 6 };
+
+static uint64_t draw_user(void)
+{
+    return 1 + draw(world.users);
+}
+
+static uint32_t draw_key(char text[8])
+{
+    if (once_in(2))
+        return 0;
+    snprintf(text, 8, "key-%u", (unsigned)draw(KEYS));
+    return 5;
+}
+
+static void draw_points(uint16_t *kind, union request *request)
+{
+    char key[8];
+    uint32_t length = draw_key(key);
+    uint64_t user = draw_user(), amount = 10 + draw(length > 0 ? 3 : 90);
+    if (once_in(40))
+        amount = once_in(2) ? 0 : AMOUNT_MAX + 1;
+    *kind = once_in(4) ? REQUEST_USE : REQUEST_CHARGE;
+    if (*kind == REQUEST_CHARGE) {
+        request->charge = (struct charge){.user = user, .amount = amount, .body_hash = amount};
+        text_set(&request->charge.idempotency_key, key, length);
+    } else {
+        request->use = (struct use){.user = user, .amount = amount, .body_hash = amount};
+        text_set(&request->use.idempotency_key, key, length);
+    }
+}
+
+static void draw_hold(union request *request)
+{
+    struct hold *hold = &request->hold;
+    char key[8];
+    uint64_t schedule = ledger_schedules[draw(LEDGER_SCHEDULES)], first = draw(LEDGER_SEATS);
+    *hold = (struct hold){.schedule = schedule, .user = draw_user()};
+    hold->seats.count = once_in(30) ? 5 : 1 + (uint32_t)draw(3);
+    for (uint32_t i = 0; i < hold->seats.count; i++)
+        hold->seats.items[i] = seat_id(schedule, 1 + (first + i) % LEDGER_SEATS);
+    if (once_in(40))
+        hold->seats.items[0] = seat_id(schedule, once_in(2) ? 0 : LEDGER_SEATS + 1);
+    if (once_in(60))
+        hold->schedule = 99; /* there is no such schedule */
+    hold->body_hash = schedule;
+    for (uint32_t i = 0; i < hold->seats.count; i++)
+        hold->body_hash = hold->body_hash * 1000003 + hold->seats.items[i];
+    text_set(&hold->idempotency_key, key, draw_key(key));
+}
+
+/* Mostly one of the last few, which are those that something can happen to. */
+static const struct ledger_reservation *draw_reservation(void)
+{
+    unsigned count = 0;
+    while (ledger_reservation_at(count) != NULL)
+        count++;
+    if (count == 0)
+        return NULL;
+    unsigned recent = count < 10 ? count : 10;
+    return ledger_reservation_at(count - 1 - (unsigned)draw(once_in(8) ? count : recent));
+}
+
+static void draw_about_reservation(uint16_t kind, union request *request)
+{
+    const struct ledger_reservation *reservation = draw_reservation();
+    uint64_t id = reservation != NULL && !once_in(60) ? reservation->id : 64 + draw(8);
+    uint64_t user = reservation != NULL && !once_in(30) ? reservation->user : draw_user();
+    /* the four of this kind are alike */
+    request->confirm = (struct confirm){id, kind == REQUEST_CONFIRM && once_in(20) ? 0 : user};
+}
+
+void request_draw_about(const struct ledger_reservation *reservation, uint16_t *kind,
+                        union request *request)
+{
+    static const uint16_t about[] = {REQUEST_CONFIRM, REQUEST_CANCEL, REQUEST_RELEASE,
+                                     REQUEST_RESERVATION_GET};
+    if (!once_in(3)) {
+        *kind = about[draw(sizeof about / sizeof about[0])];
+        request->confirm = (struct confirm){reservation->id, reservation->user};
+        return;
+    }
+    *kind = REQUEST_HOLD;
+    request->hold = (struct hold){
+        .schedule = reservation->schedule,
+        .user = once_in(2) ? reservation->user : draw_user(),
+    };
+    request->hold.seats.count = once_in(3) ? 1 : reservation->seat_count;
+    memcpy(request->hold.seats.items, reservation->seats,
+           request->hold.seats.count * sizeof reservation->seats[0]);
+}
+
+void request_draw(uint16_t *kind, union request *request)
+{
+    static const uint16_t about[] = {REQUEST_CONFIRM, REQUEST_CONFIRM,        REQUEST_CONFIRM,
+                                     REQUEST_CONFIRM, REQUEST_CANCEL,         REQUEST_CANCEL,
+                                     REQUEST_RELEASE, REQUEST_RESERVATION_GET};
+    unsigned at = (unsigned)draw(20);
+    if (at < 6) {
+        *kind = REQUEST_HOLD;
+        draw_hold(request);
+    } else if (at < 14) {
+        *kind = about[draw(sizeof about / sizeof about[0])];
+        draw_about_reservation(*kind, request);
+    } else if (at < 18) {
+        draw_points(kind, request);
+    } else if (once_in(2)) {
+        *kind = REQUEST_BALANCE_GET;
+        request->balance_get = (struct balance_get){draw_user()};
+    } else if (once_in(2)) {
+        *kind = REQUEST_TRANSACTIONS_GET;
+        request->transactions_get = (struct transactions_get){draw_user(), 0, LIST_MAX};
+    } else {
+        *kind = REQUEST_SEATS_GET;
+        request->seats_get =
+            (struct seats_get){ledger_schedules[draw(LEDGER_SCHEDULES)], 0, LEDGER_SEATS};
+    }
+}
+
+bool request_is_invalid(uint16_t kind, const union request *request)
+{
+    if (kind != REQUEST_HOLD)
+        return false;
+    for (uint32_t i = 0; i < request->hold.seats.count; i++) {
+        uint64_t index = seat_id_index(request->hold.seats.items[i]);
+        if (index == 0 || index > LEDGER_SEATS)
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,135 @@
+#include "audit.h"
+#include "check.h"
+#include "coverage.h"
+#include "disk.h"
+#include "faults.h"
+#include "ledger.h"
+#include "trace.h"
+#include "wallet_state.h"
+#include "worker.h"
+#include "world.h"
+#include <stdio.h>
+#include <string.h>
+
+/* The workers: each runs worker_run, as its process does. */
+
+const struct behaviour *const worker_behaviours[WORKERS] = {&covered_seat_behaviour,
+                                                            &covered_wallet_behaviour};
+static const char *const names[WORKERS] = {"seat", "wallet"};
+static const char *const paths[WORKERS] = {"0", "1"};
+static const char *const whole_paths[WORKERS] = {"0!", "1!"};
+
+unsigned worker_process(unsigned worker)
+{
+    return worker == 0 ? world.seat : world.wallet;
+}
+
+static void run_worker(void *context)
+{
+    int code = worker_run(context);
+    require(code == 0, "a worker could not start: exit code %d", code);
+}
+
+void worker_start(unsigned worker)
+{
+    static struct worker_options options[WORKERS];
+    unsigned process = worker_process(worker);
+    options[worker] = (struct worker_options){
+        .segment = &world.segment,
+        .self = process,
+        .behaviour = worker_behaviours[worker],
+        .journal_path = paths[worker],
+        .state_path = paths[worker],
+    };
+    task_start(&world.tasks[process], names[worker], run_worker, &options[worker]);
+    world_spawn(process);
+}
+
+void workers_run(unsigned worker, unsigned points)
+{
+    struct task *task = &world.tasks[worker_process(worker)];
+    enum task_end end = TASK_SLEEPS;
+    if (!task->alive || faults_is_stopped(worker))
+        return;
+    if (task->thread_due && once_in(2))
+        end = task_run_thread(task);
+    else if (!task->asleep || task->rung || task->wake_ms <= machine_now_ms())
+        end = task_run(task, points);
+    if (end == TASK_DEAD)
+        faults_worker_died(worker);
+}
+
+/* ---- audits ---- */
+
+static void inspect(unsigned worker, bool whole, void (*visit)(void *, const struct row_view *),
+                    void *context)
+{
+    const char *path = whole ? whole_paths[worker] : paths[worker];
+    check(worker_inspect(worker_behaviours[worker], path, path, &world.segment.header->config,
+                         visit, context) == STATUS_OK);
+}
+
+static void visit_seats(void *context, const struct row_view *rows)
+{
+    audit_seats(context, rows);
+}
+
+static void visit_wallets(void *context, const struct row_view *rows)
+{
+    audit_wallets(context, rows);
+    for (uint64_t user = 1; user <= world.users; user++) {
+        struct wallet_row row = {0};
+        struct row_key key = wallet_key(user);
+        (void)wallet_row_read(rows, &key, &row);
+        require(row.balance == ledger_balance(user), "user %llu: balance %llu on disk, it is %llu",
+                (unsigned long long)user, (unsigned long long)row.balance,
+                (unsigned long long)ledger_balance(user));
+    }
+}
+
+static bool hash_row(void *context, const struct row_key *key, struct row_bytes value)
+{
+    uint64_t hash = *(uint64_t *)context;
+    for (unsigned i = 0; i < key->size; i++)
+        hash = (hash ^ key->data[i]) * UINT64_C(0x100000001b3);
+    for (size_t i = 0; i < value.size; i++)
+        hash = (hash ^ value.data[i]) * UINT64_C(0x100000001b3);
+    *(uint64_t *)context = hash;
+    return true;
+}
+
+static void visit_all(void *context, const struct row_view *rows)
+{
+    static const char tables[] = "wsrctoq";
+    for (const char *table = tables; *table != '\0'; table++) {
+        struct row_key prefix = {.size = 1, .data = {(uint8_t)*table}};
+        rows->scan(rows->context, &prefix, NULL, false, hash_row, context);
+    }
+}
+
+/* Rows made from the journal alone are those of the checkpoints with the journal's tail. */
+static void check_replay(unsigned worker)
+{
+    uint64_t kept = 1, replayed = 1;
+    inspect(worker, false, visit_all, &kept);
+    inspect(worker, true, visit_all, &replayed);
+    require(kept == replayed, "%s: checkpoint and journal tail differ from the whole journal",
+            names[worker]);
+}
+
+void workers_audit(bool at_rest)
+{
+    static char text[16384];
+    FILE *to = fmemopen(text, sizeof text, "w");
+    check(to != NULL);
+    struct audit *audit = audit_create(to);
+    inspect(1, false, visit_wallets, audit);
+    inspect(0, false, visit_seats, audit);
+    uint64_t violations = audit_finish(audit);
+    fclose(to);
+    require(violations == 0, "the audit finds:\n%s", text);
+    require(!at_rest || strstr(text, "open obligations 0") != NULL, "obligations are open:\n%s",
+            text);
+    for (unsigned worker = 0; worker < WORKERS; worker++)
+        check_replay(worker);
+}

@@ -1,0 +1,77 @@
+#include "world.h"
+#include "check.h"
+#include "coverage.h"
+#include <string.h>
+
+struct world world;
+
+uint64_t draw(uint64_t below)
+{
+    world.random ^= world.random >> 12; /* xorshift64*, Vigna 2016 */
+    world.random ^= world.random << 25;
+    world.random ^= world.random >> 27;
+    return world.random * UINT64_C(0x2545f4914f6cdd1d) % below;
+}
+
+void world_create(void)
+{
+    static struct config config;
+    config_init(&config);
+    config.connections = 64;
+    coverage_open();
+    check(segment_create(&world.segment, &config) == STATUS_OK);
+    world.front = segment_process_of(&world.segment, ROLE_FRONT, 0);
+    world.seat = segment_process_of(&world.segment, ROLE_SEAT, 0);
+    world.wallet = segment_process_of(&world.segment, ROLE_WALLET, 0);
+    for (unsigned i = 0; i < world.segment.header->process_count; i++)
+        machine_doorbell(world.segment.doorbells[i], &world.tasks[i]);
+}
+
+static void renew_process(unsigned process)
+{
+    struct process_entry *entry = segment_process(&world.segment, process);
+    uint32_t role = entry->role, instance = entry->instance;
+    memset((void *)entry, 0, sizeof *entry);
+    entry->role = role;
+    entry->instance = instance;
+    memset((void *)segment_stats(&world.segment, process), 0, sizeof(struct process_stats));
+}
+
+static void renew_pool(unsigned process)
+{
+    struct slot_area area;
+    if (!segment_slot_area(&world.segment, process, &area))
+        return;
+    struct slot *slot;
+    uint32_t number = 0;
+    while ((slot = slot_area_next(&area, &number)) != NULL)
+        memset((void *)slot, 0, sizeof *slot);
+    memset((void *)area.marks, 0, sizeof *area.marks);
+}
+
+void world_renew_segment(void)
+{
+    struct segment_header *header = world.segment.header;
+    header->segment_id = draw(UINT64_MAX);
+    for (unsigned i = 0; i < header->process_count; i++) {
+        renew_process(i);
+        renew_pool(i);
+        for (unsigned j = 0; j < header->process_count; j++) {
+            struct ring *requests, *completions;
+            if (!segment_rings(&world.segment, i, j, &requests, &completions))
+                continue;
+            ring_init(requests, requests->capacity);
+            ring_init(completions, completions->capacity);
+        }
+    }
+    clock_attach(&header->clock);
+}
+
+void world_spawn(unsigned process)
+{
+    struct process_entry *entry = segment_process(&world.segment, process);
+    atomic_store(&entry->stop, 0);
+    atomic_store(&entry->state, (uint32_t)PROCESS_STARTING);
+    atomic_fetch_add(&entry->generation, 1);
+    atomic_store(&entry->pid, (int32_t)process + 1);
+}
