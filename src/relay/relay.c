@@ -1,4 +1,5 @@
 #include "relay.h"
+#include "crash_point.h"
 #include "log.h"
 #include "publisher.h"
 #include "retention.h"
@@ -83,6 +84,7 @@ static enum status release(struct relay *relay, unsigned i)
         status = retention_advance(&relay->retention, source->journal, clock_now_ms(),
                                    &relay->released[i]);
     atomic_store(&source->worker->released_sequence, relay->released[i]);
+    CRASH_POINT(RETENTION_ADVANCED);
     return status;
 }
 

@@ -197,6 +197,7 @@ static void on_exit_cb(uv_process_t *process, int64_t status, int signal)
         .out_of_memory = signal == SIGKILL && oom_watch_explains(&child->context->oom),
     };
     child->reaping = true;
+    CRASH_POINT(CHILD_REAPED);
     uv_close((uv_handle_t *)process, on_closed);
     segment_wake_all(child->context->segment); /* it may have died on the way to a doorbell */
     ended(child, &end, exit_classify(&end));

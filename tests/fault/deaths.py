@@ -75,6 +75,7 @@ class Deaths(Storm):
             victim = await self._processes(connection, "relay")
         else:
             victim = await self._processes(connection, role)
+        armed = time.monotonic()
         self._arm(scenario)
         if scenario.point.moment == "recovery" and scenario.before is None:
             os.kill(victim["pid"], signal.SIGKILL)
@@ -88,7 +89,7 @@ class Deaths(Storm):
             await self._restart()
         else:
             await self._until_ready(connection, role, victim["generation"])
-        return time.monotonic() - died
+        return died - armed, time.monotonic() - died
 
     async def go_through(self, scenarios):
         connection = PersistentConnection(self.server)
@@ -96,9 +97,10 @@ class Deaths(Storm):
             for scenario in scenarios:
                 await self._wait_for_answers(1)
                 self.current = scenario
-                took = await self._die(connection, scenario)
+                lived, took = await self._die(connection, scenario)
                 self.kills += 1
-                self.lines.append(f"{scenario}: ready again after {took * 1000:.0f} ms")
+                self.lines.append(f"{scenario}: died after {lived * 1000:.0f} ms, "
+                                  f"ready again after {took * 1000:.0f} ms")
             await self._wait_for_answers(50)
         finally:
             self.over = True

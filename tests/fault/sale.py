@@ -11,6 +11,7 @@ import time
 
 from storm import Connection, Wallet, as_tuples
 
+ADMIT_ALL = ("--active-limit", 1_000_000)
 RETRY_S = 0.01
 RESOLVE_TIMEOUT_S = 60
 COMPARE_CONNECTIONS = 8

@@ -17,7 +17,7 @@ import tempfile
 import pytest
 
 from boxoffice import bearer
-from sale import Client, PersistentConnection, Sale
+from sale import ADMIT_ALL, Client, PersistentConnection, Sale
 from storm import Storm, choose_seed
 from write_log import TOLD, WriteLog, built
 
@@ -25,7 +25,7 @@ ORDERS = 1000
 CLIENTS = 12
 STATES = int(os.environ.get("FAULT_STATES", 10_000))
 STARTED_STATES = 12  # are given to a real server besides
-ARGUMENTS = ("--demo", "--journal-size", 16, "--state-size", 64, "--retention", 0)
+ARGUMENTS = ("--demo", *ADMIT_ALL, "--journal-size", 16, "--state-size", 64, "--retention", 0)
 
 
 @pytest.fixture
