@@ -1,27 +1,43 @@
 #include "audit_state.h"
+#include "json_out.h"
 #include <stdarg.h>
 #include <stdlib.h>
 
-enum { VIOLATIONS_PRINTED_MAX = 100, WALK_ROWS = 256 };
+enum { WALK_ROWS = 256 };
 
 struct audit *audit_create(FILE *to)
 {
     struct audit *audit = calloc(1, sizeof *audit);
     check(audit != NULL);
     audit->to = to;
+    audit->part_count = 1;
+    audit->movements_max = AUDIT_MOVEMENTS_MAX;
     return audit;
+}
+
+void audit_as_json(struct audit *audit)
+{
+    audit->as_json = true;
 }
 
 void audit_violation(struct audit *audit, const char *format, ...)
 {
-    if (audit->violations++ >= VIOLATIONS_PRINTED_MAX)
+    if (audit->violations++ >= AUDIT_FINDINGS_MAX)
         return;
     va_list arguments;
     va_start(arguments, format);
-    fputs("violation: ", audit->to);
-    vfprintf(audit->to, format, arguments);
-    fputc('\n', audit->to);
+    vsnprintf(audit->findings[audit->violations - 1], AUDIT_FINDING_SIZE, format, arguments);
     va_end(arguments);
+}
+
+const char *audit_key_text(const struct row_key *key, char text[AUDIT_KEY_TEXT_SIZE])
+{
+    int used = snprintf(text, AUDIT_KEY_TEXT_SIZE, "%c %llu", key->size > 0 ? key->data[0] : '?',
+                        (unsigned long long)audit_id(key));
+    for (size_t i = 9; i < key->size; i++)
+        used += snprintf(text + used, AUDIT_KEY_TEXT_SIZE - (size_t)used, "%s%02x",
+                         i == 9 ? " " : "", key->data[i]);
+    return text;
 }
 
 void *audit_grow(void *items, size_t count, size_t *capacity, size_t item_size)
@@ -107,6 +123,55 @@ static void sort_wallets(struct audit *audit)
         qsort(audit->verdicts, audit->verdict_count, sizeof *audit->verdicts, verdict_order);
 }
 
+bool audit_in_part(const struct audit *audit, uint64_t reservation)
+{
+    uint64_t mixed = reservation * UINT64_C(0x9e3779b97f4a7c15);
+    return ((mixed >> 32) & (audit->part_count - 1)) == audit->part;
+}
+
+/* Too many: the second half is left to a pass of its own. Only in the first pass, since later ones
+ * must find the parts as they are. */
+static void halve_part(struct audit *audit)
+{
+    size_t kept = 0;
+    audit->part_count *= 2;
+    for (size_t i = 0; i < audit->movement_count; i++)
+        if (audit_in_part(audit, audit->movements[i].reservation))
+            audit->movements[kept++] = audit->movements[i];
+    audit->movement_count = kept;
+    kept = 0;
+    for (size_t i = 0; i < audit->verdict_count; i++)
+        if (audit_in_part(audit, audit->verdicts[i].reservation))
+            audit->verdicts[kept++] = audit->verdicts[i];
+    audit->verdict_count = kept;
+}
+
+static bool takes_up(struct audit *audit, uint64_t reservation)
+{
+    while (audit->part == 0 && (audit->movement_count >= audit->movements_max ||
+                                audit->verdict_count >= audit->movements_max))
+        halve_part(audit);
+    return audit_in_part(audit, reservation);
+}
+
+void audit_note_movement(struct audit *audit, const struct movement *movement)
+{
+    if (!takes_up(audit, movement->reservation))
+        return;
+    audit->movements = audit_grow(audit->movements, audit->movement_count,
+                                  &audit->movement_capacity, sizeof *audit->movements);
+    audit->movements[audit->movement_count++] = *movement;
+}
+
+void audit_note_verdict(struct audit *audit, const struct verdict *verdict)
+{
+    if (!takes_up(audit, verdict->reservation))
+        return;
+    audit->verdicts = audit_grow(audit->verdicts, audit->verdict_count, &audit->verdict_capacity,
+                                 sizeof *audit->verdicts);
+    audit->verdicts[audit->verdict_count++] = *verdict;
+}
+
 struct movement *audit_movements(struct audit *audit, uint64_t reservation, size_t *count)
 {
     sort_wallets(audit);
@@ -174,53 +239,108 @@ static const char *points_text(points value, char text[POINTS_TEXT_SIZE])
     return at;
 }
 
-static void check_conservation(struct audit *audit)
+bool audit_again(struct audit *audit)
 {
-    char granted[POINTS_TEXT_SIZE], balances[POINTS_TEXT_SIZE], paid[POINTS_TEXT_SIZE],
-        in_flight[POINTS_TEXT_SIZE];
-    points given = audit->charged - audit->used;
-    if (given != audit->balances + audit->paid + audit->in_flight)
-        audit_violation(audit, "points are not conserved");
-    fprintf(audit->to, "points: granted %s = balances %s + paid %s + in flight %s\n",
-            points_text(given, granted), points_text(audit->balances, balances),
-            points_text(audit->paid, paid), points_text(audit->in_flight, in_flight));
+    if (audit->part + 1 >= audit->part_count)
+        return false;
+    check_movements(audit);
+    check_verdicts(audit);
+    audit->part++;
+    audit->movement_count = audit->verdict_count = 0;
+    audit->sorted = false;
+    return true;
 }
 
-static void print_counts(const struct audit *audit)
+static const struct {
+    enum reservation_state state;
+    const char *text;
+} states[] = {
+    {RESERVATION_HELD, "held"},           {RESERVATION_CONFIRMING, "confirming"},
+    {RESERVATION_CONFIRMED, "confirmed"}, {RESERVATION_RELEASED, "released"},
+    {RESERVATION_EXPIRED, "expired"},     {RESERVATION_CANCELLING, "cancelling"},
+    {RESERVATION_CANCELLED, "cancelled"},
+};
+enum { STATE_COUNT = sizeof states / sizeof states[0] };
+
+struct sums {
+    char granted[POINTS_TEXT_SIZE], balances[POINTS_TEXT_SIZE], paid[POINTS_TEXT_SIZE],
+        in_flight[POINTS_TEXT_SIZE];
+    const char *granted_text, *balances_text, *paid_text, *in_flight_text;
+};
+
+static void sums_write(const struct audit *audit, struct sums *sums)
 {
-    static const struct {
-        enum reservation_state state;
-        const char *text;
-    } states[] = {
-        {RESERVATION_HELD, "held"},           {RESERVATION_CONFIRMING, "confirming"},
-        {RESERVATION_CONFIRMED, "confirmed"}, {RESERVATION_RELEASED, "released"},
-        {RESERVATION_EXPIRED, "expired"},     {RESERVATION_CANCELLING, "cancelling"},
-        {RESERVATION_CANCELLED, "cancelled"},
-    };
-    fprintf(audit->to, "wallets %llu, transactions %llu\n", (unsigned long long)audit->wallets,
-            (unsigned long long)audit->transactions);
-    fprintf(audit->to, "schedules %llu, seats %llu, open obligations %llu\nreservations:",
-            (unsigned long long)audit->schedules, (unsigned long long)audit->seats,
-            (unsigned long long)audit->obligations);
-    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++)
-        fprintf(audit->to, " %s %llu", states[i].text,
-                (unsigned long long)audit->reservations[states[i].state]);
-    fprintf(audit->to, "\nrooms %llu, tickets %llu, admitted %llu\n",
-            (unsigned long long)audit->rooms, (unsigned long long)audit->tickets,
-            (unsigned long long)audit->sessions);
+    sums->granted_text = points_text(audit->charged - audit->used, sums->granted);
+    sums->balances_text = points_text(audit->balances, sums->balances);
+    sums->paid_text = points_text(audit->paid, sums->paid);
+    sums->in_flight_text = points_text(audit->in_flight, sums->in_flight);
+}
+
+static unsigned finding_count(const struct audit *audit)
+{
+    return audit->violations < AUDIT_FINDINGS_MAX ? (unsigned)audit->violations
+                                                  : AUDIT_FINDINGS_MAX;
+}
+
+#define LLU(value) ((unsigned long long)(value))
+
+static void print_text(const struct audit *audit, const struct sums *sums)
+{
+    FILE *to = audit->to;
+    for (unsigned i = 0; i < finding_count(audit); i++)
+        fprintf(to, "violation: %s\n", audit->findings[i]);
+    fprintf(to, "stored rows %llu, journal records %llu of %llu ids, rebuilt workers %llu\n",
+            LLU(audit->rows), LLU(audit->records), LLU(audit->aggregates), LLU(audit->rebuilt));
+    fprintf(to, "wallets %llu, transactions %llu\n", LLU(audit->wallets), LLU(audit->transactions));
+    fprintf(to, "schedules %llu, seats %llu, open obligations %llu\nreservations:",
+            LLU(audit->schedules), LLU(audit->seats), LLU(audit->obligations));
+    for (size_t i = 0; i < STATE_COUNT; i++)
+        fprintf(to, " %s %llu", states[i].text, LLU(audit->reservations[states[i].state]));
+    fprintf(to, "\nrooms %llu, tickets %llu, admitted %llu\n", LLU(audit->rooms),
+            LLU(audit->tickets), LLU(audit->sessions));
+    fprintf(to, "points: granted %s = balances %s + paid %s + in flight %s\n", sums->granted_text,
+            sums->balances_text, sums->paid_text, sums->in_flight_text);
+    if (audit->violations > AUDIT_FINDINGS_MAX)
+        fprintf(to, "… and %llu violations more\n", LLU(audit->violations - AUDIT_FINDINGS_MAX));
+    fprintf(to, "violations %llu\n", LLU(audit->violations));
+}
+
+static void print_json(const struct audit *audit, const struct sums *sums)
+{
+    FILE *to = audit->to;
+    fprintf(to, "{\"violations\":%llu,\"findings\":[", LLU(audit->violations));
+    for (unsigned i = 0; i < finding_count(audit); i++) {
+        char text[AUDIT_FINDING_SIZE * 6 + 2];
+        struct json_out json;
+        json_out_init(&json, text, sizeof text);
+        json_text(&json, audit->findings[i], strlen(audit->findings[i]));
+        fprintf(to, "%s%.*s", i > 0 ? "," : "", (int)json.used, json.data);
+    }
+    fprintf(to, "],\"rows\":%llu,\"records\":%llu,\"aggregates\":%llu,\"rebuiltWorkers\":%llu",
+            LLU(audit->rows), LLU(audit->records), LLU(audit->aggregates), LLU(audit->rebuilt));
+    fprintf(to, ",\"wallets\":%llu,\"transactions\":%llu,\"schedules\":%llu,\"seats\":%llu",
+            LLU(audit->wallets), LLU(audit->transactions), LLU(audit->schedules),
+            LLU(audit->seats));
+    fprintf(to, ",\"obligations\":%llu,\"rooms\":%llu,\"tickets\":%llu,\"admitted\":%llu",
+            LLU(audit->obligations), LLU(audit->rooms), LLU(audit->tickets), LLU(audit->sessions));
+    fprintf(to, ",\"reservations\":{");
+    for (size_t i = 0; i < STATE_COUNT; i++)
+        fprintf(to, "%s\"%s\":%llu", i > 0 ? "," : "", states[i].text,
+                LLU(audit->reservations[states[i].state]));
+    fprintf(to, "},\"points\":{\"granted\":%s,\"balances\":%s,\"paid\":%s,\"inFlight\":%s}}\n",
+            sums->granted_text, sums->balances_text, sums->paid_text, sums->in_flight_text);
 }
 
 uint64_t audit_finish(struct audit *audit)
 {
+    struct sums sums;
     check_movements(audit);
     check_verdicts(audit);
-    print_counts(audit);
-    check_conservation(audit);
+    if (audit->charged - audit->used != audit->balances + audit->paid + audit->in_flight)
+        audit_violation(audit, "points are not conserved");
+    sums_write(audit, &sums);
+    (audit->as_json ? print_json : print_text)(audit, &sums);
     uint64_t violations = audit->violations;
-    if (violations > VIOLATIONS_PRINTED_MAX)
-        fprintf(audit->to, "… and %llu violations more\n",
-                (unsigned long long)violations - VIOLATIONS_PRINTED_MAX);
-    fprintf(audit->to, "violations %llu\n", (unsigned long long)violations);
     free(audit->movements);
     free(audit->verdicts);
     free(audit);

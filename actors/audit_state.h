@@ -24,17 +24,27 @@ struct verdict {
     bool explained; /* its reservation is there */
 };
 
+/* More violations than these are counted only. */
+enum { AUDIT_FINDINGS_MAX = 100, AUDIT_FINDING_SIZE = 256 };
+/* Movements, and verdicts, in memory at a time. */
+enum { AUDIT_MOVEMENTS_MAX = 1 << 20 };
+
 struct audit {
     FILE *to;
+    bool as_json;
     uint64_t violations;
+    char findings[AUDIT_FINDINGS_MAX][AUDIT_FINDING_SIZE];
+    /* storage */
+    uint64_t rows, records, aggregates, rebuilt;
     /* wallets */
     uint64_t wallets, transactions;
     points charged, used, balances; /* used: without a reservation */
     struct movement *movements;     /* by reservation and type once `sorted` */
-    size_t movement_count, movement_capacity;
+    size_t movement_count, movement_capacity, movements_max;
     struct verdict *verdicts; /* by reservation once `sorted` */
     size_t verdict_count, verdict_capacity;
-    bool sorted; /* the wallets are through */
+    bool sorted;               /* the wallets are through */
+    uint64_t part, part_count; /* reservations are taken in parts; the count is a power of two */
     /* seats */
     uint64_t schedules, seats, reservations[RESERVATION_CANCELLED + 1], obligations;
     points paid, in_flight;
@@ -42,9 +52,13 @@ struct audit {
     uint64_t rooms, tickets, sessions;
 };
 
-/* Counts a violation; the first ones are printed. */
-void audit_violation(struct audit *audit, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+/* Whether the reservation is one of those that are looked at in this pass. */
+bool audit_in_part(const struct audit *audit, uint64_t reservation);
+void audit_note_movement(struct audit *audit, const struct movement *movement);
+void audit_note_verdict(struct audit *audit, const struct verdict *verdict);
+/* A row's key for people: its table, its id, the rest in hexadecimal. */
+enum { AUDIT_KEY_TEXT_SIZE = 128 };
+const char *audit_key_text(const struct row_key *key, char text[AUDIT_KEY_TEXT_SIZE]);
 void *audit_grow(void *items, size_t count, size_t *capacity, size_t item_size);
 /* The movements of one reservation, and its verdict (NULL: there is none). */
 struct movement *audit_movements(struct audit *audit, uint64_t reservation, size_t *count);

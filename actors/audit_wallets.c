@@ -41,9 +41,7 @@ static void begin_wallet(struct wallet_walk *walk, uint64_t user)
 static void note_movement(struct audit *audit, uint64_t user, uint64_t transaction,
                           const struct transaction_row *row)
 {
-    audit->movements = audit_grow(audit->movements, audit->movement_count,
-                                  &audit->movement_capacity, sizeof *audit->movements);
-    audit->movements[audit->movement_count++] = (struct movement){
+    const struct movement movement = {
         .reservation = row->reservation,
         .user = user,
         .transaction = transaction,
@@ -51,6 +49,7 @@ static void note_movement(struct audit *audit, uint64_t user, uint64_t transacti
         .balance = row->balance,
         .type = (uint8_t)row->type,
     };
+    audit_note_movement(audit, &movement);
 }
 
 static void count_transaction(struct wallet_walk *walk, uint64_t transaction,
@@ -85,16 +84,6 @@ static void count_transaction(struct wallet_walk *walk, uint64_t transaction,
         audit->charged += row->amount;
 }
 
-static void count_verdict(struct wallet_walk *walk, uint64_t reservation,
-                          const struct verdict_row *row)
-{
-    struct audit *audit = walk->audit;
-    audit->verdicts = audit_grow(audit->verdicts, audit->verdict_count, &audit->verdict_capacity,
-                                 sizeof *audit->verdicts);
-    audit->verdicts[audit->verdict_count++] =
-        (struct verdict){reservation, walk->user, row->attempt, false};
-}
-
 static void visit_wallet_row(void *context, const struct row_key *key, struct row_bytes value)
 {
     struct wallet_walk *walk = context;
@@ -116,7 +105,8 @@ static void visit_wallet_row(void *context, const struct row_key *key, struct ro
     } else if (tag == 'v') {
         struct verdict_row row;
         check(verdict_row_decode(&row, value.data, value.size));
-        count_verdict(walk, row_key_u64(key, 10), &row);
+        const struct verdict verdict = {row_key_u64(key, 10), user, row.attempt, false};
+        audit_note_verdict(walk->audit, &verdict);
     } else if (tag == 'i') {
         walk->keys++;
     } else if (tag == 'e') {
@@ -127,11 +117,32 @@ static void visit_wallet_row(void *context, const struct row_key *key, struct ro
     }
 }
 
+/* What belongs to reservations of a later part. */
+static void visit_again(void *context, const struct row_key *key, struct row_bytes value)
+{
+    uint64_t user = audit_id(key);
+    struct transaction_row row;
+    struct verdict_row verdict_row;
+    if (audit_tag(key) == 'x') {
+        check(transaction_row_decode(&row, value.data, value.size));
+        if (row.reservation != 0)
+            note_movement(context, user, row_key_u64(key, 10), &row);
+    } else if (audit_tag(key) == 'v') {
+        check(verdict_row_decode(&verdict_row, value.data, value.size));
+        const struct verdict verdict = {row_key_u64(key, 10), user, verdict_row.attempt, false};
+        audit_note_verdict(context, &verdict);
+    }
+}
+
 void audit_wallets(struct audit *audit, const struct row_view *rows)
 {
     struct wallet_walk walk = {.audit = audit};
     struct row_key table = audit_table('w');
     check(!audit->sorted);
+    if (audit->part > 0) { /* the rest was seen in the first pass */
+        audit_walk(rows, &table, visit_again, audit);
+        return;
+    }
     audit_walk(rows, &table, visit_wallet_row, &walk);
     finish_wallet(&walk);
 }

@@ -25,9 +25,9 @@ struct command_text {
 int command_texts(const char *command, const struct command_text *texts, size_t count, int argc,
                   char **argv);
 
-/* Opens the directory of a server, to be closed by the caller. 0, or the exit code after a line on
- * stderr; one that is in use (and then not locked) is refused unless may_be_in_use. */
-int command_open_datadir(struct datadir *datadir, const char *path, bool may_be_in_use);
+/* Opens the directory of a server, to be closed by the caller; while it is in use without locking
+ * it (lock_fd -1). 0, or the exit code after a line on stderr. */
+int command_open_datadir(struct datadir *datadir, const char *path);
 
 /* What config_parse cannot know: checks addresses, files and words, and fills `listen`. 0, or the
  * exit code after a line on stderr. */

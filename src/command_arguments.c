@@ -30,20 +30,15 @@ int command_texts(const char *command, const struct command_text *texts, size_t 
     return EX_OK;
 }
 
-int command_open_datadir(struct datadir *datadir, const char *path, bool may_be_in_use)
+int command_open_datadir(struct datadir *datadir, const char *path)
 {
-    enum status status =
-        datadir_open(datadir, path, 0, 0, may_be_in_use ? 0 : DATADIR_LOCK_WAIT_MS);
+    enum status status = datadir_open(datadir, path, 0, 0, 0);
     switch (status) {
     case STATUS_OK:
+    case STATUS_BUSY:
         return EX_OK;
     case STATUS_NOT_FOUND:
         return command_fail(EX_NOINPUT, "%s is not a data directory", path);
-    case STATUS_BUSY:
-        if (may_be_in_use)
-            return EX_OK;
-        datadir_close(datadir);
-        return command_fail(EX_TEMPFAIL, "data directory %s is in use by another process", path);
     case STATUS_MISMATCH:
         return command_fail(EX_CONFIG, "data directory %s is of another format version", path);
     case STATUS_CORRUPT:

@@ -73,7 +73,7 @@ int command_backup(int argc, char **argv)
     if (code == EX_OK && (from == NULL || *from == '\0' || to == NULL || *to == '\0'))
         code = command_fail(EX_USAGE, "backup needs --data DIR and --to DIR");
     if (code == EX_OK)
-        code = command_open_datadir(&datadir, from, true);
+        code = command_open_datadir(&datadir, from);
     if (code != EX_OK)
         return code;
     datadir_close(&datadir); /* a server may start meanwhile: the cut needs no lock of ours */

@@ -11,7 +11,7 @@ static const struct command {
     const char *help; /* NULL: not for people */
 } commands[] = {
     {"serve", command_serve, "serve [OPTIONS]      run the server"},
-    {"audit", command_audit, "audit --data DIR     check the data of a server that is not running"},
+    {"audit", command_audit, "audit --data DIR     check every invariant over what is stored"},
     {"backup", command_backup,
      "backup --data DIR --to DIR\n                       copy the data of a server, also of one "
      "that runs"},

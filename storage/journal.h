@@ -106,6 +106,17 @@ typedef bool (*journal_event_cb)(void *context, const struct journal_event *even
 enum status journal_read(struct journal *journal, uint64_t from, journal_event_cb cb,
                          void *context);
 
+/* For audits: every record with sequence >= from as it is stored, damaged ones and trailers too;
+ * otherwise as journal_read. */
+struct journal_record {
+    enum status status;             /* STATUS_CORRUPT: nothing else but event.sequence is set */
+    struct journal_event event;     /* a trailer's kind is EVENT_TRAILER */
+    struct journal_trailer trailer; /* of a trailer */
+};
+typedef bool (*journal_record_cb)(void *context, const struct journal_record *record);
+enum status journal_walk(struct journal *journal, uint64_t from, journal_record_cb cb,
+                         void *context);
+
 /* A write that proves that the storage takes writes: a transaction with the last trailer again,
  * however much is in use. After a failure it may be tried again; STATUS_IO stays until the journal
  * is opened anew. */

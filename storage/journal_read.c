@@ -91,19 +91,64 @@ static enum status read_from(struct journal *journal, uint64_t from, journal_eve
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
-enum status journal_read(struct journal *journal, uint64_t from, journal_event_cb cb, void *context)
+static enum status reading_begin(struct journal *journal)
 {
     check(!journal->is_reading);
     enum status status = journal->is_pinned ? STATUS_OK : journal_read_begin(journal);
+    journal->is_reading = status == STATUS_OK;
+    return status;
+}
+
+static void reading_end(struct journal *journal)
+{
+    if (!journal->is_pinned)
+        mdb_txn_reset(journal->read_txn);
+    journal->is_reading = false;
+}
+
+enum status journal_read(struct journal *journal, uint64_t from, journal_event_cb cb, void *context)
+{
+    enum status status = reading_begin(journal);
     if (status != STATUS_OK)
         return status;
-    journal->is_reading = true;
     if (journal->lmdb.read_only)
         status = journal_refresh(journal, journal->read_txn);
     if (status == STATUS_OK)
         status = read_from(journal, from, cb, context);
-    if (!journal->is_pinned)
-        mdb_txn_reset(journal->read_txn);
-    journal->is_reading = false;
+    reading_end(journal);
     return status;
+}
+
+static void record_take(const MDB_val *key, const MDB_val *value, struct journal_record *record)
+{
+    uint64_t sequence = key->mv_size == JOURNAL_KEY_SIZE ? load_be64(key->mv_data) : 0;
+    record->status = journal_record_decode(key, value, &record->event);
+    if (record->status == STATUS_OK && record->event.kind == EVENT_TRAILER)
+        record->status = journal_trailer_decode(&record->event, &record->trailer);
+    record->event.sequence = sequence;
+}
+
+enum status journal_walk(struct journal *journal, uint64_t from, journal_record_cb cb,
+                         void *context)
+{
+    MDB_cursor *cursor = NULL;
+    uint8_t bytes[JOURNAL_KEY_SIZE];
+    MDB_val value, key = {.mv_size = sizeof bytes, .mv_data = bytes};
+    enum status status = reading_begin(journal);
+    if (status != STATUS_OK)
+        return status;
+    store_be64(bytes, from);
+    int error = mdb_cursor_open(journal->read_txn, journal->lmdb.dbi, &cursor);
+    if (error == 0)
+        error = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+    while (error == 0) {
+        struct journal_record record = {0};
+        record_take(&key, &value, &record);
+        if (!cb(context, &record))
+            break;
+        error = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+    }
+    mdb_cursor_close(cursor);
+    reading_end(journal);
+    return error == MDB_NOTFOUND ? STATUS_OK : lmdb_status(error);
 }

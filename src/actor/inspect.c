@@ -88,3 +88,15 @@ enum status worker_inspect_cut(const struct behaviour *behaviour, const struct c
     forget(worker);
     return status;
 }
+
+enum status worker_rebuild(const struct behaviour *behaviour, struct journal *journal,
+                           const struct config *config, visit_cb visit, void *context)
+{
+    struct worker *worker = inspected(behaviour, config);
+    if (worker == NULL)
+        return STATUS_NO_MEMORY;
+    worker->journal = journal;
+    enum status status = replay_and_visit(worker, visit, context);
+    forget(worker);
+    return status;
+}

@@ -46,7 +46,9 @@ enum status worker_replay(struct worker *worker, uint64_t *events)
 {
     struct replay replay = {worker, 0, STATUS_OK};
     uint64_t covered = 0;
-    enum status status = state_reader_covered(worker->reader, &covered);
+    enum status status = STATUS_OK;
+    if (worker->reader != NULL)
+        status = state_reader_covered(worker->reader, &covered);
     worker->replaying = true;
     if (status == STATUS_OK)
         status = journal_read(worker->journal, covered + 1, replay_event, &replay);
