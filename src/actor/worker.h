@@ -29,8 +29,8 @@ enum status worker_inspect_cut(const struct behaviour *behaviour, const struct c
                                const struct config *config,
                                void (*visit)(void *context, const struct row_view *rows),
                                void *context);
-/* The rows that the journal's events make by themselves, in memory; for a journal that still has its
- * first event. */
+/* The rows that the journal's events make by themselves, in memory; for a journal that still has
+ * its first event. */
 enum status worker_rebuild(const struct behaviour *behaviour, struct journal *journal,
                            const struct config *config,
                            void (*visit)(void *context, const struct row_view *rows),
