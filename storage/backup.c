@@ -172,6 +172,8 @@ static enum status copy_file(const struct backup *backup, const char *name)
         status = file_read(from, data, sizeof data, &length);
     if (status == STATUS_NOT_FOUND)
         return STATUS_OK;
+    if (status == STATUS_OK)
+        status = directory_make_parents(to);
     return status == STATUS_OK ? file_replace(to, data, length) : status;
 }
 
@@ -197,10 +199,10 @@ static enum status write_lock(const struct backup *backup)
     return status == STATUS_OK ? file_replace(path, "", 0) : status;
 }
 
-/* Small files come before the cut: then no file is ahead of the journals. */
+/* Small files come before the cut: then the relay's cursor is not ahead of the journals. */
 static enum status write_contents(struct backup *backup)
 {
-    static const char *const files[] = {"ticket.key", "admin.key"};
+    static const char *const files[] = {"ticket.key", "admin.key", "relay-0/cursor"};
     struct cut *cut = NULL;
     enum status status = write_layout(backup);
     if (status == STATUS_OK)
