@@ -1,14 +1,12 @@
 """Deaths at crash points, one after another, while buyers buy."""
 
 import asyncio
-import json
 import os
 import signal
 import time
 
-from boxoffice import bearer
 from sale import PersistentConnection
-from storm import READY_TIMEOUT_S, Storm
+from storm import Storm
 
 FIRE_TIMEOUT_S = 40
 
@@ -37,13 +35,6 @@ class Deaths(Storm):
         self.calm.set()
         self.lines = []
 
-    async def _processes(self, connection, role):
-        status, body = await connection.request("GET", "/api/v1/admin/processes",
-                                                token=bearer(self.server.admin_key))
-        assert status == 200, body
-        return next(p for p in json.loads(body)["data"]["processes"]
-                    if p["role"] == role and p["index"] == 0)
-
     def _arm(self, scenario):
         if scenario.before is not None:
             point, key, role = scenario.before
@@ -56,25 +47,9 @@ class Deaths(Storm):
             assert time.monotonic() < deadline, f"never died at {scenario}"
             await asyncio.sleep(0.002)
 
-    async def _until_ready(self, connection, role, generation):
-        async with asyncio.timeout(READY_TIMEOUT_S):
-            while True:
-                now = await self._processes(connection, role)
-                if now["generation"] > generation and now["state"].upper() == "READY":
-                    return
-                await asyncio.sleep(0.005)
-
-    async def _restart(self):
-        """The supervisor's death is everybody's."""
-        await asyncio.to_thread(self.server.process.wait)
-        await asyncio.to_thread(self.server.start)
-
     async def _die(self, connection, scenario):
         role = scenario.role
-        if role == "supervisor":
-            victim = await self._processes(connection, "relay")
-        else:
-            victim = await self._processes(connection, role)
+        victim = await self._worker(connection, "relay" if role == "supervisor" else role)
         armed = time.monotonic()
         self._arm(scenario)
         if scenario.point.moment == "recovery" and scenario.before is None:
@@ -88,7 +63,7 @@ class Deaths(Storm):
         if role == "supervisor":
             await self._restart()
         else:
-            await self._until_ready(connection, role, victim["generation"])
+            await self._until_ready(connection, victim)
         return died - armed, time.monotonic() - died
 
     async def go_through(self, scenarios):

@@ -6,6 +6,7 @@ with the server's books. A buyer is used for one journey; a client makes one jou
 
 import array
 import asyncio
+import bisect
 import json
 import time
 
@@ -63,19 +64,21 @@ class PersistentConnection:
 class Sale:
     """What all buyers of a test share."""
 
-    def __init__(self, server, own_each=64):
+    def __init__(self, server):
         looker = server.user()
         self.server = server
         self.free = [(schedule["scheduleId"], seat)
                      for concert in looker.client.get("/api/v1/concerts").data
                      for schedule in looker.client.get(
                          f"/api/v1/concerts/{concert['concertId']}/schedules").data
+                     if schedule["availableSeats"] > 0
                      for seat in looker.seats(schedule["scheduleId"], "AVAILABLE")]
         self.places = {seat["seatId"]: schedule for schedule, seat in self.free}
         self.contended, self.free = self.free[:4], self.free[4:]
         self.sold = {}      # seat id → reservation id
         self.buyers = []    # whose journeys have ended
-        self.seconds = array.array("f")  # how long each answer took
+        self.started = array.array("d")  # when each request was sent (monotonic clock)
+        self.seconds = array.array("d")  # and how long its answer took
 
     def take_seat(self, random):
         """A seat that no other buyer of this test asks for meanwhile."""
@@ -100,6 +103,17 @@ class Sale:
         while waiting:
             await waiting.pop().compare(connection)
         connection.close()
+
+    def delays(self, windows):
+        """Sorted: how long the answers took that were waited for in one of the windows (from, to),
+        which are in order."""
+        ends = [end for _, end in windows]
+        found = []
+        for started, seconds in zip(self.started, self.seconds):
+            at = bisect.bisect_left(ends, started)  # the first window that ends later
+            if at < len(windows) and windows[at][0] <= started + seconds:
+                found.append(seconds)
+        return sorted(found)
 
     def verdict(self):
         outcomes = [state for buyer in self.buyers for state in buyer.reservations.values()]
@@ -126,6 +140,7 @@ class Buyer:
     async def ask(self, connection, method, path, body=None, key=None):
         started = time.monotonic()
         status, answer = await connection.request(method, path, body, self.wallet.token, key)
+        self.sale.started.append(started)
         self.sale.seconds.append(time.monotonic() - started)
         return status, json.loads(answer) if answer else None, answer
 

@@ -78,6 +78,7 @@ class Storm:
         self.over = False
         self.kills = 0
         self.slowest_s = 0.0
+        self.windows = []  # (when somebody was killed, when the successor was ready)
         self._grown = asyncio.Condition()
 
     def random_for(self, name):
@@ -102,17 +103,28 @@ class Storm:
 
     async def _kill_one(self, connection, role):
         victim = await self._worker(connection, role)
+        killed = time.monotonic()
         os.kill(victim["pid"], signal.SIGKILL)
         self.kills += 1
-        async with asyncio.timeout(READY_TIMEOUT_S):
+        await self._until_ready(connection, victim)
+        self.windows.append((killed, time.monotonic()))
+
+    async def _until_ready(self, connection, victim, timeout_s=READY_TIMEOUT_S):
+        """Until a successor of this line of the process table is ready."""
+        async with asyncio.timeout(timeout_s):
             while True:
-                now = await self._worker(connection, role)
+                now = await self._worker(connection, victim["role"])
                 if now["generation"] > victim["generation"] and now["state"].upper() == "READY":
                     return
                 await asyncio.sleep(0.005)
 
-    async def _killer(self, victims, kills, answers_between):
-        connection = await Connection(self.server.port).open()
+    async def _restart(self):
+        """The supervisor's death is everybody's."""
+        await asyncio.to_thread(self.server.process.wait)
+        await asyncio.to_thread(self.server.start)
+
+    async def _killer(self, clients, victims, kills, answers_between):
+        connection = await self._connect(clients[0]).open()
         try:
             for number in range(kills):
                 await self._wait_for_answers(self.random.randint(*answers_between))
@@ -138,7 +150,7 @@ class Storm:
         return client.connect() if hasattr(client, "connect") else Connection(self.server.port)
 
     async def run(self, clients, victims, kills, answers_between=(100, 600)):
-        await self.run_beside(clients, self._killer(victims, kills, answers_between))
+        await self.run_beside(clients, self._killer(clients, victims, kills, answers_between))
 
     async def run_beside(self, clients, trouble):
         """Until `trouble` sets self.over. Any client's failure ends it all."""
