@@ -19,6 +19,8 @@ enum {
     TEXT_NAME_MAX = 64,                /* section names, bytes */
     TEXT_TITLE_MAX = 200,              /* concert titles, bytes */
     IDEMPOTENCY_KEY_MAX = 64,
+    EVENT_CURSOR_MAX = 512,      /* bytes of an event's cursor */
+    EVENTS_TEXT_MAX = 96 * 1024, /* bytes of one page of events */
     IDEMPOTENCY_KEYS_PER_USER_MAX = 10000,
     ROOMS_MAX = 1024,           /* waiting rooms, the default one included */
     ACTIVE_LIMIT_MAX = 1000000, /* admitted at a time in one room */

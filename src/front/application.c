@@ -20,6 +20,7 @@ enum status application_init(struct application *application, struct segment *se
     application->http_stats = segment_http_stats(segment, segment_process(segment, self)->instance);
     router_init(&application->router);
     cors_init(&application->cors, application->config);
+    followers_init(&application->followers, &application->dispatch);
     enum status status = catalogue_view_open(&application->catalogue, segment);
     if (status == STATUS_OK)
         status = dispatch_open(&application->dispatch, segment, self);

@@ -5,6 +5,7 @@
 #include "catalogue_view.h"
 #include "cors.h"
 #include "dispatch.h"
+#include "followers.h"
 #include "routes.h"
 
 /* What one front process knows; exchange->application points to it. */
@@ -14,6 +15,7 @@ struct application {
     unsigned self;
     struct http_stats *http_stats;
     struct dispatch dispatch;
+    struct followers followers;
     struct router router;
     struct cors cors;
     struct scratch scratch;

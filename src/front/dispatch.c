@@ -3,9 +3,9 @@
 #include "check.h"
 #include <stdlib.h>
 
-static bool is_worker(enum role role)
+static bool is_consumer(enum role role)
 {
-    return role == ROLE_QUEUE || role == ROLE_SEAT || role == ROLE_WALLET;
+    return role == ROLE_QUEUE || role == ROLE_SEAT || role == ROLE_WALLET || role == ROLE_RELAY;
 }
 
 static enum status channels_open(struct dispatch *dispatch)
@@ -13,7 +13,7 @@ static enum status channels_open(struct dispatch *dispatch)
     struct segment *segment = dispatch->segment;
     unsigned owner = segment_process(segment, dispatch->pool.self)->instance;
     for (unsigned index = 0; index < segment->header->process_count; index++) {
-        if (!is_worker((enum role)segment_process(segment, index)->role))
+        if (!is_consumer((enum role)segment_process(segment, index)->role))
             continue;
         struct channel_producer *channel = calloc(1, sizeof *channel);
         if (channel == NULL)

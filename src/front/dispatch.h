@@ -6,8 +6,8 @@
 #include "http.h"
 
 /* Carries requests to the workers and their replies back to the exchanges that wait. One slot pool
- * and one channel to every queue, seat and wallet worker. What a slot waits for stands in a private
- * table: nothing that another process writes can name an exchange.
+ * and one channel to every queue, seat and wallet worker and to the relay. What a slot waits for
+ * stands in a private table: nothing that another process writes can name an exchange.
  *
  * Happy path: dispatch_ask claims a slot, submits it; dispatch_poll takes the reply, frees the slot
  * and calls back. A request to a worker that is down waits in its ring for the successor. When the

@@ -127,6 +127,71 @@ void exchange_respond(struct exchange *exchange, const struct response *response
     answer(exchange, response, true);
 }
 
+/* ---- streams ---- */
+
+void exchange_make_last(struct exchange *exchange)
+{
+    exchange->connection->last_taken = true;
+    exchange->close_after = true;
+}
+
+enum stream_open exchange_stream_open(struct exchange *exchange, const char *content_type,
+                                      struct text headers)
+{
+    struct connection *connection = exchange->connection;
+    struct server *server = connection->server;
+    struct response head = {
+        .status = 200, .content_type = content_type, .headers = headers, .streamed = true};
+    check(!exchange->answered && exchange->close_after);
+    if (exchange != connection->first)
+        return STREAM_NOT_YET;
+    if (exchange->head_only) {
+        exchange_respond(exchange, &head);
+        return STREAM_OVER;
+    }
+    struct buffer *buffer = output_room(connection, http_answer_size(&head));
+    if (buffer == NULL)
+        return STREAM_NOT_YET;
+    server_take_time(server);
+    output_written(connection, buffer,
+                   http_answer_write(buffer->data + buffer->end, exchange, &head, server->date));
+    server->options->on_done(server->options->application, exchange, head.status);
+    return STREAM_OPEN;
+}
+
+size_t exchange_stream_unsent(const struct exchange *exchange)
+{
+    return exchange->connection->output_size;
+}
+
+bool exchange_stream_write(struct exchange *exchange, struct text data)
+{
+    struct connection *connection = exchange->connection;
+    if (connection->output_size > OUTPUT_SIZE_PAUSE)
+        return false;
+    struct buffer *buffer = output_room(connection, data.size);
+    if (buffer == NULL)
+        return false;
+    memcpy(buffer->data + buffer->end, data.data, data.size);
+    output_written(connection, buffer, data.size);
+    return true;
+}
+
+void exchange_stream_close(struct exchange *exchange)
+{
+    struct connection *connection = exchange->connection;
+    check(exchange == connection->first);
+    exchange->answered = true;
+    exchange_end(connection);
+    connection_mark(connection);
+}
+
+void exchange_stream_break(struct exchange *exchange)
+{
+    exchange->connection->broken = true;
+    connection_mark(exchange->connection);
+}
+
 void exchange_fault(struct exchange *exchange, unsigned status, const char *detail)
 {
     static const char retry_after[] = "Retry-After: 1\r\n";

@@ -36,6 +36,8 @@ static bool front_turn(void *context)
         front->ready = true;
     }
     unsigned delivered = dispatch_poll(&front->application.dispatch);
+    if (front->application.followers.count > 0)
+        followers_turn(&front->application.followers, clock_now_ms());
     dispatch_flush(&front->application.dispatch);
     heartbeat(front);
     stat_add(&front->entry->progress, delivered);
@@ -68,8 +70,11 @@ static bool front_tick(void *context)
     dispatch_watch(dispatch);
     stat_set(&front->stats->slots_free,
              dispatch->pool.free_small_count + dispatch->pool.free_large_count);
-    return atomic_load(&front->entry->stop) == 0 &&
-           atomic_load(&front->application.segment->header->draining) == 0;
+    bool goes_on = atomic_load(&front->entry->stop) == 0 &&
+                   atomic_load(&front->application.segment->header->draining) == 0;
+    if (!goes_on)
+        followers_close(&front->application.followers);
+    return goes_on;
 }
 
 static unsigned connections_share(const struct config *config)

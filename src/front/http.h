@@ -65,6 +65,7 @@ struct response {
     const char *content_type; /* NULL with an empty body */
     struct text headers;      /* further header lines, each with CRLF; may be empty */
     struct text body;         /* copied */
+    bool streamed;            /* no length: the body goes on until the connection ends */
 };
 
 /* The engine calls this for each request, in order. The application answers at once or later. */
@@ -81,6 +82,22 @@ typedef void (*http_done_cb)(void *application, const struct exchange *exchange,
 /* Answers once. Adds status line, Date, Content-Length, Connection and Content-Type. Answers leave
  * in the order of the requests. They are written at the end of the loop's turn. */
 void exchange_respond(struct exchange *exchange, const struct response *response);
+
+/* An answer whose body has no end yet. Open sends the head; false while answers before it are owed:
+ * try again later; exchange_make_last, called with the request, keeps requests after it from being
+ * read. Write appends to the
+ * body: false, with nothing written, when the client has too much to take already or memory is
+ * short. on_abandon tells when the client has gone. Close ends the body when all is sent, and the
+ * exchange with it; break does so at once, whatever is unsent. To a HEAD request open is the whole
+ * answer: the exchange is gone then, too. */
+void exchange_make_last(struct exchange *exchange);
+enum stream_open { STREAM_OPEN, STREAM_NOT_YET, STREAM_OVER };
+enum stream_open exchange_stream_open(struct exchange *exchange, const char *content_type,
+                                      struct text headers);
+bool exchange_stream_write(struct exchange *exchange, struct text data);
+size_t exchange_stream_unsent(const struct exchange *exchange); /* bytes */
+void exchange_stream_close(struct exchange *exchange);
+void exchange_stream_break(struct exchange *exchange);
 
 struct server;
 struct server_options {

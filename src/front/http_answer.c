@@ -115,7 +115,7 @@ size_t http_answer_write(char *to, const struct exchange *exchange, const struct
         at = put(at, response->content_type, strlen(response->content_type));
         at = PUT(at, "\r\n");
     }
-    if (!bodiless) {
+    if (!bodiless && !response->streamed) {
         at = PUT(at, "Content-Length: ");
         at = put_number(at, response->body.size);
         at = PUT(at, "\r\n");

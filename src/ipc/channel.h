@@ -4,9 +4,9 @@
 #include "segment.h"
 
 /* A channel joins one producing and one consuming process: a request ring, a completion ring back,
- * and slots from the producer's pool. Channels exist for front→{queue, seat, wallet} and
- * seat→{wallet, queue}. Both sides survive the other's death (DESIGN: in-flight exactly-once); a
- * successor starts only when its predecessor has been reaped.
+ * and slots from the producer's pool. Channels exist for front→{queue, seat, wallet, relay}
+ * and seat→{wallet, queue}. Both sides survive the other's death (DESIGN: in-flight exactly-once);
+ * a successor starts only when its predecessor has been reaped.
  *
  * Neither ring overflows while slots are the bound. Between tail and head of the request ring are
  * entries that are answered but not yet consumed (each of them had a slot of its own at one time)

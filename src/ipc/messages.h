@@ -5,7 +5,7 @@
 #include "limits.h"
 #include "messages.def"
 
-enum { MESSAGES_VERSION = 2 };
+enum { MESSAGES_VERSION = 3 };
 
 enum role {
     ROLE_SUPERVISOR,
@@ -27,6 +27,10 @@ enum {
 
 /* Values on the wire; never renumbered. */
 enum transaction_type { TRANSACTION_CHARGE = 1, TRANSACTION_USE = 2, TRANSACTION_REFUND = 3 };
+enum events_format {
+    EVENTS_JSON = 1,
+    EVENTS_STREAM = 2
+}; /* items of an array; server-sent events */
 enum seat_state { SEAT_AVAILABLE = 0, SEAT_TEMP_RESERVED = 1, SEAT_RESERVED = 2 };
 enum reservation_state {
     RESERVATION_HELD = 1,

@@ -207,6 +207,7 @@ bool segment_layout_compute(struct segment_layout *layout, const struct config *
     place_channels(layout, config, ROLE_FRONT, ROLE_QUEUE);
     place_channels(layout, config, ROLE_FRONT, ROLE_SEAT);
     place_channels(layout, config, ROLE_FRONT, ROLE_WALLET);
+    place_channels(layout, config, ROLE_FRONT, ROLE_RELAY);
     place_channels(layout, config, ROLE_SEAT, ROLE_WALLET);
     place_channels(layout, config, ROLE_SEAT, ROLE_QUEUE);
     layout->size = align_up(layout->size, SEGMENT_PAGE_SIZE) + SEGMENT_GUARD_SIZE;

@@ -10,7 +10,7 @@
  *
  * As text it is opaque and URL-safe: base64 of version, incarnation's low half, count, the
  * sequences as variable-length integers, and 16 bits of CRC-32C. */
-enum { POSITION_TEXT_SIZE = 512 };
+enum { POSITION_TEXT_SIZE = EVENT_CURSOR_MAX };
 
 struct position {
     unsigned count;

@@ -1,5 +1,6 @@
 #include "relay.h"
 #include "crash_point.h"
+#include "events.h"
 #include "log.h"
 #include "publisher.h"
 #include "retention.h"
@@ -25,6 +26,7 @@ struct relay {
     bool publishes; /* Kafka is configured */
     uint64_t next_round_ns;
     struct publisher publisher;
+    struct events events;
     unsigned source_count;
     struct source sources[SOURCES_MAX];
     uint64_t released[SOURCES_MAX];
@@ -166,6 +168,8 @@ static enum status relay_turn(struct relay *relay, bool *more)
     }
     if (status == STATUS_OK && relay->publishes)
         status = publisher_turn(&relay->publisher, more);
+    if (status == STATUS_OK)
+        status = events_turn(&relay->events, more);
     return status;
 }
 
@@ -177,7 +181,8 @@ static void relay_wait(const struct relay *relay)
     int wait_ms = !relay->is_ready ? OPENING_MS : relay->publishes ? FOLLOW_MS : TURN_MS;
     uint64_t rung;
     segment_sleep_begin(segment, self);
-    if (atomic_load(&relay->entry->stop) == 0 && poll(&doorbell, 1, wait_ms) > 0)
+    if (atomic_load(&relay->entry->stop) == 0 && !events_waiting(&relay->events) &&
+        poll(&doorbell, 1, wait_ms) > 0)
         (void)!read(doorbell.fd, &rung, sizeof rung); /* librdkafka rings unannounced */
     segment_sleep_end(segment, self);
 }
@@ -220,7 +225,9 @@ int relay_run(const struct relay_options *options)
         log_warn("nice", "reason=\"refused\"");
     relay_init(&relay, options);
     datadir_worker_path(options->datadir, role_text(ROLE_RELAY), 0, "cursor", cursor_path);
-    if (relay.publishes)
+    status = events_open(&relay.events, options->segment, options->self, relay.sources,
+                         relay.source_count);
+    if (status == STATUS_OK && relay.publishes)
         status = publisher_open(&relay.publisher, options->segment, options->self, cursor_path,
                                 relay.sources, relay.source_count);
     while (status == STATUS_OK && atomic_load(&relay.entry->stop) == 0) {
@@ -232,6 +239,7 @@ int relay_run(const struct relay_options *options)
         log_error("relay", "error=\"%s\"", status_text(status));
     else if (relay.publishes)
         stop_publishing(&relay);
+    events_close(&relay.events);
     for (unsigned i = 0; i < relay.source_count; i++)
         source_close(&relay.sources[i]);
     /* The library's threads may still be about their business; they end with the process, which

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A front's application over a real segment, with the engine's exchange_respond replaced by one
- * that remembers the answer, and with this process playing the workers. */
+/* A front's application over a real segment, with the engine's part of exchanges replaced by one
+ * that remembers the answer or the stream, and with this process playing the workers. */
 
 struct worker {
     struct channel_consumer channel;
@@ -22,7 +22,7 @@ struct worker {
 struct fixture {
     struct segment segment;
     struct application application;
-    struct worker queue, seat, wallet;
+    struct worker queue, seat, wallet, relay;
 };
 
 static struct {
@@ -49,6 +49,60 @@ void exchange_respond(struct exchange *exchange, const struct response *response
     answer.body[answer.size] = '\0';
 }
 
+/* The stream of the exchange that was opened last. */
+static struct {
+    enum stream_open next; /* what open says */
+    unsigned opened, closed, broken;
+    bool full; /* write refuses */
+    size_t unsent, size;
+    char headers[512], data[256 * 1024];
+} stream;
+
+void exchange_make_last(struct exchange *exchange)
+{
+    exchange->close_after = true;
+}
+
+enum stream_open exchange_stream_open(struct exchange *exchange, const char *content_type,
+                                      struct text headers)
+{
+    assert_true(exchange->close_after && !exchange->answered);
+    assert_string_equal(content_type, "text/event-stream");
+    snprintf(stream.headers, sizeof stream.headers, "%.*s", (int)headers.size, headers.data);
+    stream.opened += stream.next == STREAM_OPEN;
+    return stream.next;
+}
+
+bool exchange_stream_write(struct exchange *exchange, struct text data)
+{
+    (void)exchange;
+    if (stream.full)
+        return false;
+    assert_true(stream.size + data.size < sizeof stream.data);
+    memcpy(stream.data + stream.size, data.data, data.size);
+    stream.size += data.size;
+    stream.data[stream.size] = '\0';
+    return true;
+}
+
+size_t exchange_stream_unsent(const struct exchange *exchange)
+{
+    (void)exchange;
+    return stream.unsent;
+}
+
+void exchange_stream_close(struct exchange *exchange)
+{
+    exchange->answered = true;
+    stream.closed++;
+}
+
+void exchange_stream_break(struct exchange *exchange)
+{
+    stream.broken++;
+    exchange->on_abandon(exchange); /* as the engine does when the connection goes */
+}
+
 static inline void worker_open(struct worker *worker, struct fixture *fixture, enum role role)
 {
     unsigned front = segment_process_of(&fixture->segment, ROLE_FRONT, 0);
@@ -70,7 +124,9 @@ static inline struct fixture *fixture_create(const struct config *config)
     worker_open(&fixture->queue, fixture, ROLE_QUEUE);
     worker_open(&fixture->seat, fixture, ROLE_SEAT);
     worker_open(&fixture->wallet, fixture, ROLE_WALLET);
+    worker_open(&fixture->relay, fixture, ROLE_RELAY);
     memset(&answer, 0, sizeof answer.count + sizeof answer.status);
+    memset(&stream, 0, sizeof stream);
     return fixture;
 }
 

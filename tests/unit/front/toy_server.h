@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 /* The connection engine in a thread of the test, with an application that answers by path:
+ *   /stream   with a body that grows by toy.grow bytes a turn, until toy_end
  *   /later    when toy_release is called, in the reverse order of asking
  *   /big      with `toy.big_size` bytes
  *   others    at once, with path and body */
@@ -37,6 +38,11 @@ struct toy {
     struct exchange *waiting[TOY_WAITING_MAX];
     unsigned waiting_count, seen; /* the server's thread only */
     _Atomic unsigned requests, held, abandoned, done, wakes, overslept;
+    struct exchange *streaming; /* the server's thread only */
+    bool stream_open;
+    _Atomic size_t grow;
+    _Atomic unsigned written, refused;
+    _Atomic bool end_stream, break_stream;
     _Atomic bool stop, release, sleepless;
     _Atomic int result;
 };
@@ -56,6 +62,40 @@ static inline void toy_abandoned(struct exchange *exchange)
     }
     toy->abandoned++;
     toy->held--;
+}
+
+static inline void toy_stream_abandoned(struct exchange *exchange)
+{
+    struct toy *toy = exchange->application;
+    toy->streaming = NULL;
+    if (!toy->stream_open)
+        toy->abandoned++;
+}
+
+static inline void toy_stream(struct toy *toy)
+{
+    static char bytes[65536];
+    struct exchange *exchange = toy->streaming;
+    if (!toy->stream_open) {
+        enum stream_open opened =
+            exchange_stream_open(exchange, "text/plain", (struct text){"X-A: b\r\n", 8});
+        toy->stream_open = opened == STREAM_OPEN;
+        if (opened == STREAM_OVER)
+            toy->streaming = NULL;
+        return;
+    }
+    size_t size = toy->grow;
+    memset(bytes, 'x', sizeof bytes);
+    if (size > 0 && exchange_stream_write(exchange, (struct text){bytes, size}))
+        toy->written++;
+    else if (size > 0)
+        toy->refused++;
+    if (toy->break_stream) {
+        exchange_stream_break(exchange);
+    } else if (toy->end_stream) {
+        toy->streaming = NULL;
+        exchange_stream_close(exchange);
+    }
 }
 
 static inline bool toy_path(const struct http_request *request, const char *path)
@@ -78,6 +118,12 @@ static inline void toy_request(void *application, struct exchange *exchange,
         toy->held++;
     } else if (toy_path(request, "/big")) {
         toy_answer(exchange, toy->big, toy->big_size);
+    } else if (toy_path(request, "/stream")) {
+        exchange->application = toy;
+        exchange->on_abandon = toy_stream_abandoned;
+        exchange_make_last(exchange);
+        toy->streaming = exchange;
+        toy->stream_open = false;
     } else if (toy_path(request, "/nothing")) {
         struct response response = {.status = 204};
         exchange_respond(exchange, &response);
@@ -108,6 +154,8 @@ static inline bool toy_turn(void *application)
 {
     struct toy *toy = application;
     toy->seen = toy->requests;
+    if (toy->streaming != NULL)
+        toy_stream(toy);
     if (!toy->release || toy->waiting_count == 0)
         return false;
     while (toy->waiting_count > 0) {

@@ -204,7 +204,8 @@ static void the_largest_message_fits_the_slot_that_its_kind_uses(void **state)
                          ? (request_info(kinds[k].kind)->flags & REQUEST_LARGE) != 0
                          : kinds[k].kind == REPLY_TRANSACTIONS || kinds[k].kind == REPLY_SEATS ||
                                kinds[k].kind == REPLY_CONCERT_MADE ||
-                               kinds[k].kind == REPLY_RESERVATIONS;
+                               kinds[k].kind == REPLY_RESERVATIONS ||
+                               kinds[k].kind == REPLY_EVENT_PAGE;
         size_t room = kinds[k].is_request
                           ? (large ? SLOT_LARGE_REQUEST_SIZE : SLOT_SMALL_REQUEST_SIZE)
                           : (large ? SLOT_LARGE_REPLY_SIZE : SLOT_SMALL_REPLY_SIZE);
