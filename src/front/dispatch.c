@@ -8,6 +8,13 @@ static bool is_consumer(enum role role)
     return role == ROLE_QUEUE || role == ROLE_SEAT || role == ROLE_WALLET || role == ROLE_RELAY;
 }
 
+/* The breaker that the relay's index names is Kafka's, and the relay's own: nothing that a front
+ * asks of the relay needs Kafka. */
+static bool is_guarded(const struct segment *segment, unsigned index)
+{
+    return segment_process(segment, index)->role != ROLE_RELAY;
+}
+
 static enum status channels_open(struct dispatch *dispatch)
 {
     struct segment *segment = dispatch->segment;
@@ -20,7 +27,7 @@ static enum status channels_open(struct dispatch *dispatch)
             return STATUS_NO_MEMORY;
         dispatch->channels[index] = channel;
         enum status status = channel_producer_open(channel, &dispatch->pool, index);
-        if (status == STATUS_OK)
+        if (status == STATUS_OK && is_guarded(segment, index))
             status = guard_open(&dispatch->guards[index], segment, index, owner);
         if (status != STATUS_OK)
             return status;
@@ -82,7 +89,8 @@ static uint32_t ready_generation(const struct process_entry *entry)
 
 static void permit_return(struct dispatch_wait *wait)
 {
-    guard_cancel(wait->guard, wait->permit);
+    if (wait->guard != NULL)
+        guard_cancel(wait->guard, wait->permit);
     wait->permit = 0;
 }
 
@@ -125,7 +133,7 @@ void dispatch_watch(struct dispatch *dispatch)
 {
     uint64_t now_ns = clock_monotonic_ns();
     for (unsigned index = 0; index < dispatch->segment->header->process_count; index++)
-        if (dispatch->channels[index] != NULL)
+        if (dispatch->channels[index] != NULL && is_guarded(dispatch->segment, index))
             guard_tick(&dispatch->guards[index], now_ns);
 }
 
@@ -167,15 +175,16 @@ void dispatch_ask(struct dispatch *dispatch, struct exchange *exchange, uint16_t
     unsigned owner = segment_owner(dispatch->segment, info->owner, request_key(kind, request));
     check(owner < PROCESS_MAX && dispatch->channels[owner] != NULL);
     uint64_t now_ns = clock_monotonic_ns(), deadline_ms = clock_now_ms() + DISPATCH_DEADLINE_MS;
-    struct guard *guard = &dispatch->guards[owner];
-    uint32_t permit;
-    if (!guard_admit(guard, now_ns, &permit)) {
+    struct guard *guard = is_guarded(dispatch->segment, owner) ? &dispatch->guards[owner] : NULL;
+    uint32_t permit = 0;
+    if (guard != NULL && !guard_admit(guard, now_ns, &permit)) {
         refuse_open(exchange, callback, guard, now_ns, true);
         return;
     }
     struct slot *slot = request_submit(dispatch, info, request, owner, deadline_ms);
     if (slot == NULL) {
-        guard_cancel(guard, permit);
+        if (guard != NULL)
+            guard_cancel(guard, permit);
         stat_add(&dispatch->stats->overloads_total, 1);
         callback(exchange, &(struct dispatch_reply){.outcome = OUTCOME_OVERLOADED});
         return;
@@ -187,7 +196,7 @@ void dispatch_ask(struct dispatch *dispatch, struct exchange *exchange, uint16_t
                                    .asked_ns = now_ns,
                                    .guard = guard,
                                    .permit = permit,
-                                   .generation = ready_generation(guard->entry),
+                                   .generation = guard != NULL ? ready_generation(guard->entry) : 0,
                                    .kind = kind};
     struct guard *open = saga_guard(dispatch, kind, request, now_ns);
     if (open != NULL) {

@@ -54,7 +54,7 @@ struct dispatch {
     struct process_stats *stats;
     struct slot_pool pool;
     struct channel_producer *channels[PROCESS_MAX]; /* by process index; NULL: no channel */
-    struct guard guards[PROCESS_MAX];               /* likewise */
+    struct guard guards[PROCESS_MAX];               /* likewise; none for the relay */
     struct dispatch_wait *waits;                    /* by slot number */
     struct dispatch_wait list;                      /* its head; newer = oldest waiting */
     union reply reply;

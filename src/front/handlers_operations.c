@@ -27,9 +27,21 @@ static bool is_needed(enum role role)
 
 enum readiness { READINESS_READY, READINESS_DEGRADED, READINESS_UNAVAILABLE };
 
+/* Events wait in the journals: nothing is lost, and selling goes on until these are full. */
+static bool kafka_is_away(const struct segment *segment)
+{
+    struct breaker_view kafka;
+    unsigned relay = segment_process_of(segment, ROLE_RELAY, 0);
+    if (*segment->header->config.kafka == '\0')
+        return false;
+    breaker_look(segment, relay, &kafka);
+    return (kafka.state != BREAKER_CLOSED && kafka.state != BREAKER_DISABLED) ||
+           stat_get(&segment_stats(segment, relay)->relay_journals_failing) > 0;
+}
+
 static enum readiness readiness_of(const struct segment *segment)
 {
-    enum readiness worst = READINESS_READY;
+    enum readiness worst = kafka_is_away(segment) ? READINESS_DEGRADED : READINESS_READY;
     if (atomic_load(&segment->header->draining) != 0)
         return READINESS_UNAVAILABLE;
     for (unsigned index = PROCESS_SUPERVISOR + 1; index < segment->header->process_count; index++) {

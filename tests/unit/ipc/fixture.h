@@ -18,7 +18,7 @@ static inline void config_small(struct config *config)
 
 struct fixture {
     struct segment segment;
-    unsigned front, seat, wallet, queue;
+    unsigned front, seat, wallet, queue, relay;
 };
 
 static inline void fixture_open(struct fixture *fixture)
@@ -31,6 +31,7 @@ static inline void fixture_open(struct fixture *fixture)
     fixture->seat = segment_process_of(&fixture->segment, ROLE_SEAT, 0);
     fixture->wallet = segment_process_of(&fixture->segment, ROLE_WALLET, 0);
     fixture->queue = segment_process_of(&fixture->segment, ROLE_QUEUE, 0);
+    fixture->relay = segment_process_of(&fixture->segment, ROLE_RELAY, 0);
 }
 
 static inline void fixture_close(struct fixture *fixture)

@@ -190,9 +190,9 @@ static void channels_exist_only_where_messages_go(void **state)
     fixture_open(&f);
     for (unsigned p = 0; p < f.segment.header->process_count; p++)
         for (unsigned c = 0; c < f.segment.header->process_count; c++) {
-            bool expected = (p == f.front && (c == f.queue || c == f.seat || c == f.wallet ||
-                                            c == f.relay)) ||
-                            (p == f.seat && (c == f.wallet || c == f.queue));
+            bool expected =
+                (p == f.front && (c == f.queue || c == f.seat || c == f.wallet || c == f.relay)) ||
+                (p == f.seat && (c == f.wallet || c == f.queue));
 
             assert_int_equal(segment_rings(&f.segment, p, c, &requests, &completions), expected);
         }
