@@ -28,11 +28,19 @@ static uint64_t next_id(const struct plan *plan)
     return sequence * PARTITION_COUNT + plan->room->base.id % PARTITION_COUNT;
 }
 
+/* Those who want no events of it see the ticket's versions begin later. */
+static uint64_t quiet_version(const struct plan *plan, uint64_t before)
+{
+    return plan->decision->config->quiet_queue ? VERSION_INTERNAL : before + 1;
+}
+
 void plan_issue(struct plan *plan, uint64_t user)
 {
     const struct decision *decision = plan->decision;
-    struct ticket_row ticket = {
-        .id = next_id(plan), .user = user, .version = 1, .issued_at_ms = decision->now_ms};
+    struct ticket_row ticket = {.id = next_id(plan),
+                                .user = user,
+                                .version = quiet_version(plan, 0),
+                                .issued_at_ms = decision->now_ms};
     union event body;
     room_row_issued(&plan->row);
     uint64_t number = plan->row.issued;
@@ -65,7 +73,8 @@ uint64_t plan_admit(struct plan *plan, uint64_t number, const struct ticket_row 
     union event body;
     body.ticket_admitted = (struct ticket_admitted){plan->room->base.id, ticket->user, number,
                                                     claim_until_ms, until_ms};
-    decision_emit(plan->decision, EVENT_TICKET_ADMITTED, ticket->id, ticket->version + 1, &body);
+    decision_emit(plan->decision, EVENT_TICKET_ADMITTED, ticket->id,
+                  quiet_version(plan, ticket->version), &body);
     room_row_admitted(&plan->row, now_ms);
     return until_ms;
 }

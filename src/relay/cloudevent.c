@@ -1,4 +1,5 @@
 #include "cloudevent.h"
+#include "messages.h"
 #include "records.h"
 #include <stdio.h>
 
@@ -25,7 +26,19 @@ static void request_key_members(struct json_out *json, const char *key, uint32_t
     json_member_text(json, "requestHash", hex);
 }
 
+static const char *reason_text(uint64_t reason)
+{
+    static const char *const texts[] = {[TICKET_END_CLAIM] = "unclaimed",
+                                        [TICKET_END_SESSION] = "session-over",
+                                        [TICKET_END_LEFT] = "left",
+                                        [TICKET_END_AGE] = "too-old"};
+    bool is_known = reason < sizeof texts / sizeof texts[0] && texts[reason] != NULL;
+    return is_known ? texts[reason] : "other";
+}
+
 #define TOPIC(name, topic, collection)
+#define KEY(name) json_member_u64(json, name, event->aggregate);
+#define REASON(name, field) json_member_text(json, name, reason_text(from->field));
 #define NUMBER(name, field) json_member_u64(json, name, from->field);
 #define TIME(name, field) json_member_time(json, name, from->field);
 #define IDS(name, field) ids_member(json, name, from->field.items, from->field.count);
@@ -33,8 +46,10 @@ static void request_key_members(struct json_out *json, const char *key, uint32_t
     request_key_members(json, from->idempotency_key.data, from->idempotency_key.length,            \
                         from->body_hash);
 #define PUBLIC(kind, tag, topic, type, members)                                                    \
-    static void tag##_data(struct json_out *json, const union event *body)                         \
+    static void tag##_data(struct json_out *json, const struct journal_event *event,               \
+                           const union event *body)                                                \
     {                                                                                              \
+        (void)event;                                                                               \
         const struct tag *from = &body->tag;                                                       \
         members                                                                                    \
     }
@@ -46,7 +61,7 @@ struct public_type {
     uint16_t kind;
     enum topic topic;
     const char *type;
-    void (*data)(struct json_out *json, const union event *body);
+    void (*data)(struct json_out *json, const struct journal_event *event, const union event *body);
 };
 
 static const struct public_type types[] = {
@@ -106,7 +121,7 @@ enum status cloudevent_make(struct cloudevent *to, uint64_t incarnation, const c
     json_out_init(&json, to->data, sizeof to->data);
     json_object_open(&json);
     json_member_u64(&json, "version", from->aggregate_version);
-    type->data(&json, &body);
+    type->data(&json, from, &body);
     json_object_close(&json);
     to->data_size = json.used;
     return json.failed ? STATUS_CORRUPT : STATUS_OK;

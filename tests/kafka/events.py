@@ -16,8 +16,8 @@ with warnings.catch_warnings():
 TOPICS = {"reservation": "boxoffice.reservations", "points": "boxoffice.points",
           "queue": "boxoffice.queue"}
 SCHEMAS = pathlib.Path(ROOT) / "docs" / "events"
-KEY_OF = {"reservation": "reservationId", "points": "userId", "queue": "room"}
-SUBJECT_OF = {"reservation": "reservations", "points": "users", "queue": "rooms"}
+KEY_OF = {"reservation": "reservationId", "points": "userId", "queue": "ticketId"}
+SUBJECT_OF = {"reservation": "reservations", "points": "users", "queue": "tickets"}
 
 Message = collections.namedtuple("Message", "topic key headers payload")
 

@@ -108,6 +108,44 @@ static void the_number_of_rooms_is_bounded(void **state)
     assert_int_equal(change(domain, (struct room_change){.room = 0}).outcome, OUTCOME_OK);
 }
 
+/* Public versions of each ticket, whatever was switched on and off between its events. */
+static void a_quiet_queue_begins_a_tickets_versions_with_its_end(void **state)
+{
+    static const struct {
+        bool quiet_issue, quiet_admit;
+        uint64_t versions[3]; /* issued, admitted, expired */
+    } cases[] = {{false, false, {1, 2, 3}},
+                 {true, true, {0, 0, 1}},
+                 {false, true, {1, 0, 2}},
+                 {true, false, {0, 1, 2}}};
+    struct domain *domain = *state;
+    uint64_t holder = 1, holder_number = 1; /* of a place that is given up in each case */
+    issue_all(domain, 1, PLACES);
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint64_t user = PLACES + 1 + i, seen = 0, id = 0;
+        domain->config.quiet_queue = cases[i].quiet_issue;
+        issue(domain, user);
+        uint64_t number = domain->reply.ticket.number;
+        domain->config.quiet_queue = cases[i].quiet_admit;
+        leave(domain, holder, holder_number);
+        domain_fire(domain);
+        leave(domain, user, number);
+        for (const struct domain_event *event = domain->journal; event != NULL;
+             event = event->next) {
+            union event body;
+            assert_true(event_decode(event->event_kind, &body, event->payload, event->size));
+            if (event->event_kind == EVENT_TICKET_ISSUED && body.ticket_issued.user == user)
+                id = event->aggregate;
+            if (id != 0 && event->aggregate == id && event->event_kind != EVENT_TICKET_CLAIMED)
+                assert_int_equal(event->aggregate_version, cases[i].versions[seen++]);
+        }
+        assert_int_equal(seen, 3);
+        holder = 1000 + i;
+        issue(domain, holder);
+        holder_number = domain->reply.ticket.number;
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -119,6 +157,7 @@ int main(void)
         TEST(values_outside_their_bounds_are_refused),
         TEST(the_first_change_makes_a_room_of_its_own),
         TEST(the_number_of_rooms_is_bounded),
+        TEST(a_quiet_queue_begins_a_tickets_versions_with_its_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

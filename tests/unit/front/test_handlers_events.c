@@ -36,7 +36,8 @@ static struct http_request stream_of(const char *target)
 
 static void turn(uint64_t after_ms)
 {
-    now_ms += after_ms;
+    uint64_t clock_ms = clock_now_ms();
+    now_ms = (clock_ms > now_ms ? clock_ms : now_ms) + after_ms;
     followers_turn(&fixture->application.followers, now_ms);
 }
 

@@ -1,4 +1,5 @@
 #include "cloudevent.h"
+#include "messages.h"
 #include "records.h"
 #include "unit.h"
 #include <string.h>
@@ -108,6 +109,19 @@ static void the_debit_of_a_reservation_is_a_use_that_names_it(void **state)
                 "\"reservationId\":65,\"attempt\":2}");
 }
 
+static void a_ticket_says_which_and_why_it_ended(void **state)
+{
+    (void)state;
+    union event body;
+    body.ticket_expired = (struct ticket_expired){3, 7, 12, TICKET_END_LEFT};
+    struct journal_event from = journalled(EVENT_TICKET_EXPIRED, &body, 67, 3);
+    make(&from);
+    assert_int_equal(event.topic, TOPIC_QUEUE);
+    assert_string_equal(event.subject, "tickets/67");
+    assert_data("{\"version\":3,\"ticketId\":67,\"room\":3,\"userId\":7,\"number\":12,"
+                "\"reason\":\"left\"}");
+}
+
 static void the_largest_hold_fits(void **state)
 {
     (void)state;
@@ -185,6 +199,7 @@ int main(void)
         cmocka_unit_test(a_hold_that_does_not_expire_says_null),
         cmocka_unit_test(an_idempotency_key_goes_with_what_it_was_for),
         cmocka_unit_test(the_debit_of_a_reservation_is_a_use_that_names_it),
+        cmocka_unit_test(a_ticket_says_which_and_why_it_ended),
         cmocka_unit_test(the_largest_hold_fits),
         cmocka_unit_test(attempts_and_settlements_are_nobodys_business),
         cmocka_unit_test(the_same_event_is_the_same_bytes),
