@@ -38,8 +38,9 @@ static size_t render_stream(const struct cloudevent *event, const char *cursor, 
     cloudevent_render(&json, event, cursor);
     if (json.failed)
         return 0;
-    memcpy(to + head + json.used, "\n\n", 2);
-    return (size_t)head + json.used + 2;
+    size_t end = (size_t)head + json.used;
+    to[end] = to[end + 1] = '\n';
+    return end + 2;
 }
 
 /* False: the page is full. */
