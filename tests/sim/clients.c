@@ -6,7 +6,7 @@
 #include "world.h"
 #include <string.h>
 
-enum { ASKS_MAX = 256, AGAIN_MAX = 8 };
+enum { ASKS_MAX = 256, AGAIN_MAX = 8, UNTOLD_MAX = 1024 };
 static const uint64_t DEADLINE_MS = 5000;
 
 /* The front's process: the real pool and channels; what it keeps is gone with it. */
@@ -24,9 +24,24 @@ static struct {
     union request request;
 } again[AGAIN_MAX];
 static unsigned again_count;
+static bool patient;
+/* Charges and uses without a key whose users were never told: each may have had its effect. */
+static struct {
+    uint64_t user, type, amount;
+} untold[UNTOLD_MAX];
+static unsigned untold_count;
 
 static void unknown(const struct ask *ask)
 {
+    const struct charge *charge = &ask->request.charge; /* a use is alike */
+    if ((ask->kind == REQUEST_CHARGE || ask->kind == REQUEST_USE) &&
+        charge->idempotency_key.length == 0) {
+        check(untold_count < UNTOLD_MAX);
+        untold[untold_count].user = charge->user;
+        untold[untold_count].type =
+            ask->kind == REQUEST_CHARGE ? TRANSACTION_CHARGE : TRANSACTION_USE;
+        untold[untold_count++].amount = charge->amount;
+    }
     if (again_count == AGAIN_MAX)
         return;
     again[again_count].kind = ask->kind;
@@ -43,7 +58,13 @@ void clients_reset(void)
 {
     for (unsigned i = 0; i < ASKS_MAX; i++)
         asks[i].waits = false;
-    waiting = again_count = 0;
+    waiting = again_count = untold_count = 0;
+    patient = false;
+}
+
+void clients_be_patient(void)
+{
+    patient = true;
 }
 
 bool clients_wait(void)
@@ -203,7 +224,7 @@ static void poll_replies(void *unused)
             slot_pool_release(&front.pool, slot);
         }
     }
-    if (waiting > 0)
+    if (!patient)
         expire();
 }
 
@@ -212,4 +233,24 @@ void clients_poll(void)
     if (world.tasks[world.front].alive &&
         task_call(&world.tasks[world.front], poll_replies, NULL) == TASK_DEAD)
         clients_front_died();
+}
+
+static bool was_untold(const struct ledger_transaction *transaction)
+{
+    for (unsigned i = 0; i < untold_count; i++)
+        if (untold[i].user == transaction->user && untold[i].type == transaction->type &&
+            untold[i].amount == transaction->amount) {
+            untold[i] = untold[--untold_count];
+            return true;
+        }
+    return false;
+}
+
+void clients_check_effects(void)
+{
+    const struct ledger_transaction *at;
+    for (unsigned i = 0; (at = ledger_transaction_at(i)) != NULL; i++)
+        require(at->told || at->keyed || at->reservation != 0 || was_untold(at),
+                "user %llu: transaction %llu had no request", (unsigned long long)at->user,
+                (unsigned long long)at->id);
 }

@@ -101,6 +101,11 @@ struct ledger_transaction *ledger_transaction(uint64_t id)
     return NULL;
 }
 
+struct ledger_transaction *ledger_transaction_at(unsigned index)
+{
+    return index < ledger.transaction_count ? &ledger.transactions[index] : NULL;
+}
+
 unsigned ledger_transaction_count(uint64_t user)
 {
     return ledger.users[user].transactions;
@@ -192,7 +197,7 @@ static void next_version(const struct journal_event *event, uint64_t *version)
 
 /* A transaction: the balance that the event says must follow from the one before. */
 static void transact(uint64_t user, uint64_t id, uint64_t type, uint64_t amount, uint64_t balance,
-                     uint64_t reservation, uint64_t at_ms)
+                     uint64_t reservation, bool keyed, uint64_t at_ms)
 {
     uint64_t before = ledger.users[user].history[ledger.users[user].count - 1].balance;
     require(type != TRANSACTION_USE || amount <= before, "user %llu: %llu taken from %llu",
@@ -211,7 +216,14 @@ static void transact(uint64_t user, uint64_t id, uint64_t type, uint64_t amount,
     ledger.users[user].history[at].balance = balance;
     ledger.users[user].count++;
     ledger.transactions[ledger.transaction_count++] =
-        (struct ledger_transaction){id, user, type, amount, balance, reservation, at_ms, false};
+        (struct ledger_transaction){.id = id,
+                                    .user = user,
+                                    .type = type,
+                                    .amount = amount,
+                                    .balance = balance,
+                                    .reservation = reservation,
+                                    .at_ms = at_ms,
+                                    .keyed = keyed};
 }
 
 /* Where the points of a reservation are, as its state says. */
@@ -268,7 +280,7 @@ static void wallet_event(const struct journal_event *event, const union event *b
     case EVENT_WALLET_CHARGED: {
         const struct wallet_charged *charged = &body->wallet_charged;
         transact(user, charged->transaction, TRANSACTION_CHARGE, charged->amount, charged->balance,
-                 0, event->at_ms);
+                 0, charged->idempotency_key.length > 0, event->at_ms);
         ledger.granted += charged->amount;
         use_key(REQUEST_CHARGE, user, 0, charged->idempotency_key.data,
                 charged->idempotency_key.length, charged->body_hash, event->at_ms,
@@ -278,7 +290,7 @@ static void wallet_event(const struct journal_event *event, const union event *b
     case EVENT_WALLET_USED: {
         const struct wallet_used *used = &body->wallet_used;
         transact(user, used->transaction, TRANSACTION_USE, used->amount, used->balance, 0,
-                 event->at_ms);
+                 used->idempotency_key.length > 0, event->at_ms);
         ledger.granted -= used->amount;
         use_key(REQUEST_USE, user, 0, used->idempotency_key.data, used->idempotency_key.length,
                 used->body_hash, event->at_ms, used->transaction);
@@ -289,7 +301,7 @@ static void wallet_event(const struct journal_event *event, const union event *b
         reservation = of_saga(debited->reservation, user, debited->attempt, debited->amount,
                               RESERVATION_CONFIRMING);
         transact(user, debited->transaction, TRANSACTION_USE, debited->amount, debited->balance,
-                 debited->reservation, event->at_ms);
+                 debited->reservation, false, event->at_ms);
         reservation->debits++;
         reservation->payment = debited->transaction;
         reservation->paid_balance = debited->balance;
@@ -313,7 +325,7 @@ static void wallet_event(const struct journal_event *event, const union event *b
         reservation = of_saga(refunded->reservation, user, refunded->attempt, refunded->amount,
                               RESERVATION_CANCELLING);
         transact(user, refunded->transaction, TRANSACTION_REFUND, refunded->amount,
-                 refunded->balance, refunded->reservation, event->at_ms);
+                 refunded->balance, refunded->reservation, false, event->at_ms);
         reservation->refunds++;
         reservation->refund_balance = refunded->balance;
         check_money(reservation);
@@ -522,4 +534,14 @@ bool ledger_at_rest(void)
         if (ledger.reservations[i].ended != ledger.reservations[i].attempt)
             return false;
     return true;
+}
+
+uint64_t ledger_held_until_ms(void)
+{
+    uint64_t until_ms = 0;
+    for (unsigned i = 0; i < ledger.reservation_count; i++)
+        if (ledger.reservations[i].state == RESERVATION_HELD &&
+            ledger.reservations[i].expires_at_ms > until_ms)
+            until_ms = ledger.reservations[i].expires_at_ms;
+    return until_ms;
 }

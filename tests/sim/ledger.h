@@ -38,7 +38,8 @@ struct ledger_reservation {
 
 struct ledger_transaction {
     uint64_t id, user, type, amount, balance, reservation, at_ms;
-    bool told; /* to a client, as the effect of its request */
+    bool keyed; /* under an idempotency key */
+    bool told;  /* to a client, as the effect of its request */
 };
 
 /* An idempotency key with what it was used for. */
@@ -54,6 +55,8 @@ void ledger_reset(uint64_t hold_ttl_ms, uint64_t hold_grace_ms);
 void ledger_event(const struct journal_event *event);
 /* No saga is under way and no obligation is open. */
 bool ledger_at_rest(void);
+/* Until when the last hold lasts; 0: there is none. */
+uint64_t ledger_held_until_ms(void);
 
 uint64_t ledger_moment(void);
 uint64_t ledger_balance(uint64_t user);
@@ -68,6 +71,7 @@ bool ledger_was_in_state(const struct ledger_reservation *reservation, uint64_t 
 bool ledger_was_taken(uint64_t seat, uint64_t since);
 bool ledger_was_free(uint64_t seat, uint64_t since);
 struct ledger_transaction *ledger_transaction(uint64_t id);
+struct ledger_transaction *ledger_transaction_at(unsigned index); /* NULL behind the last */
 unsigned ledger_transaction_count(uint64_t user);
 /* The newest use of a key, with this result (0: any); NULL: there is none. */
 struct ledger_key *ledger_key(uint64_t route, uint64_t user, uint64_t schedule, uint64_t key,

@@ -5,6 +5,7 @@
 #include "ledger.h"
 #include "trace.h"
 #include "world.h"
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,8 @@
 enum {
     OPERATIONS_MIN = 200,
     FAULTS_MIN = 5,
-    REST_TURNS_MAX = 20000,
+    REST_TURNS_MAX = 2000,
+    CALM_TURNS = 5, /* longer than a worker's poll and an obligation's pause */
     JOBS_MAX = 64,
     TWICE_EACH = 50, /* of so many seeds one runs twice */
 };
@@ -106,11 +108,10 @@ static bool all_rest(void)
     return true;
 }
 
-static void come_to_rest(void)
+static void run_until_rest(void)
 {
     unsigned calm = 0;
-    faults_end();
-    for (unsigned turn = 0; calm < 3; turn++) {
+    for (unsigned turn = 0; calm < CALM_TURNS; turn++) {
         require(turn < REST_TURNS_MAX, "it does not come to rest");
         machine_set_clock(machine_now_ms() + 50);
         faults_tick();
@@ -119,7 +120,21 @@ static void come_to_rest(void)
         clients_poll();
         calm = all_rest() && ledger_at_rest() ? calm + 1 : 0;
     }
+}
+
+/* Nothing fails any more: everything that is under way must end, and holds with their time. */
+static void come_to_rest(void)
+{
+    faults_end();
+    clients_be_patient();
+    run_until_rest();
     workers_audit(true);
+    if (ledger_held_until_ms() > machine_now_ms())
+        machine_set_clock(ledger_held_until_ms());
+    run_until_rest();
+    require(ledger_held_until_ms() == 0, "a hold does not end");
+    clients_check_effects();
+    world_check_slots();
 }
 
 static void end(void)
@@ -236,6 +251,8 @@ static uint64_t number(const char *text)
 
 int main(int argc, char **argv)
 {
+    mallopt(M_MMAP_THRESHOLD, 1 << 30); /* memory that comes and goes all the time */
+    mallopt(M_TRIM_THRESHOLD, 1 << 30);
     static struct tally sum;
     uint64_t first = 1, count = 1000, jobs = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
     bool one = false, shown = false, partial = false;

@@ -1,6 +1,7 @@
 #include "world.h"
 #include "check.h"
 #include "coverage.h"
+#include "trace.h"
 #include <string.h>
 
 struct world world;
@@ -65,6 +66,20 @@ void world_renew_segment(void)
         }
     }
     clock_attach(&header->clock);
+}
+
+void world_check_slots(void)
+{
+    for (unsigned i = 0; i < world.segment.header->process_count; i++) {
+        struct slot_area area;
+        struct slot *slot;
+        uint32_t number = 0;
+        if (!segment_slot_area(&world.segment, i, &area))
+            continue;
+        while ((slot = slot_area_next(&area, &number)) != NULL)
+            require(slot_word_state(atomic_load(&slot->word)) == SLOT_FREE,
+                    "slot %u of process %u is never given back", number - 1, i);
+    }
 }
 
 void world_spawn(unsigned process)

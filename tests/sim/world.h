@@ -28,6 +28,8 @@ static inline bool once_in(uint64_t n)
 void world_create(void);
 /* As after a restart of everything: another segment, though at the same place. */
 void world_renew_segment(void);
+/* At rest: every slot of every pool is free. */
+void world_check_slots(void);
 /* The start of a process, as the supervisor does it. */
 void world_spawn(unsigned process);
 
@@ -43,6 +45,10 @@ void clients_act_about(const struct ledger_reservation *reservation);
 /* The front takes up replies, and gives up on those who have waited too long. */
 void clients_poll(void);
 bool clients_wait(void); /* somebody is waiting for an answer */
+/* From now on nobody gives up: every request that reached a worker must be answered. */
+void clients_be_patient(void);
+/* At rest: every effect was told to whoever asked for it, or to nobody for a reason. */
+void clients_check_effects(void);
 
 /* ---- workers.c ---- */
 
