@@ -6,6 +6,7 @@
 #include "trace.h"
 #include "world.h"
 #include <malloc.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -227,13 +228,22 @@ static bool run_all(uint64_t first, uint64_t count, unsigned jobs, struct tally 
             _exit(0);
         }
     }
-    for (unsigned job = 0; job < jobs; job++) {
+    for (unsigned ended = 0; ended < jobs; ended++) {
         int status = 0;
-        while (waitpid(pids[job], &status, 0) < 0)
-            ;
-        good &= WIFEXITED(status) && WEXITSTATUS(status) == 0;
-        add(sum, &tallies[job]);
+        pid_t pid = wait(&status);
+        check(pid > 0);
+        for (unsigned job = 0; job < jobs; job++)
+            if (pids[job] == pid)
+                pids[job] = 0;
+        if (good && (!WIFEXITED(status) || WEXITSTATUS(status) != 0)) {
+            good = false;
+            for (unsigned job = 0; job < jobs; job++) /* one failure is enough */
+                if (pids[job] != 0)
+                    kill(pids[job], SIGTERM);
+        }
     }
+    for (unsigned job = 0; job < jobs; job++)
+        add(sum, &tallies[job]);
     munmap(tallies, jobs * sizeof *tallies);
     return good;
 }
