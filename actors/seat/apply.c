@@ -59,7 +59,8 @@ static void write_places(const struct schedule *schedule, struct row_sink *sink,
     for (uint32_t i = 0; i < row->seats.count; i++) {
         uint64_t index = seat_id_index(row->seats.items[i]);
         struct row_key key = place_key(schedule->base.id, index);
-        struct place_row place = {schedule->states[index - 1], schedule->reservations[index - 1],
+        struct place_row place = {schedule_state(schedule, index - 1),
+                                  schedule->reservations[index - 1],
                                   schedule->expires_at_ms[index - 1]};
         if (place.state == SEAT_AVAILABLE)
             row_delete(sink, &key);
@@ -75,7 +76,7 @@ static void set_places(struct schedule *schedule, struct row_sink *sink, uint64_
     for (uint32_t i = 0; i < row->seats.count; i++) {
         uint64_t at = seat_id_index(row->seats.items[i]) - 1;
         check(schedule->reservations[at] == reservation);
-        schedule->states[at] = (uint8_t)state;
+        schedule_set_state(schedule, at, state);
         schedule->expires_at_ms[at] = expires_at_ms;
     }
     if (expires_at_ms != 0)

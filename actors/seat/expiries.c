@@ -7,7 +7,7 @@ enum { HEAP_CAPACITY_MIN = 8 };
 
 bool expiry_holds(const struct schedule *schedule, const struct expiry *expiry)
 {
-    return schedule->states[expiry->seat] == SEAT_TEMP_RESERVED &&
+    return schedule_state(schedule, expiry->seat) == SEAT_TEMP_RESERVED &&
            schedule->expires_at_ms[expiry->seat] == expiry->at_ms;
 }
 
@@ -39,7 +39,8 @@ static void sift_up(struct schedule *schedule, uint32_t at)
 /* True for one seat of each run of neighbours that one hold has. */
 static bool begins_hold(const struct schedule *schedule, uint32_t seat)
 {
-    return schedule->states[seat] == SEAT_TEMP_RESERVED && schedule->expires_at_ms[seat] != 0 &&
+    return schedule_state(schedule, seat) == SEAT_TEMP_RESERVED &&
+           schedule->expires_at_ms[seat] != 0 &&
            (seat == 0 || schedule->reservations[seat - 1] != schedule->reservations[seat]);
 }
 
@@ -64,15 +65,45 @@ void expiries_rebuild(struct schedule *schedule)
         sift_down(schedule, at);
 }
 
+static int expiry_order(const void *left, const void *right)
+{
+    const struct expiry *a = left, *b = right;
+    if (a->at_ms != b->at_ms)
+        return a->at_ms < b->at_ms ? -1 : 1;
+    return (a->seat > b->seat) - (a->seat < b->seat);
+}
+
+/* Without what is stale, and with room for as much again: the next time is as many additions away
+ * as there are entries now, whatever the schedule's size. A hold whose payments fail can have
+ * several equal entries. What is sorted is a heap. */
+static void compact(struct schedule *schedule)
+{
+    struct expiry *heap = schedule->heap;
+    uint32_t kept = 0;
+    qsort(heap, schedule->heap_count, sizeof *heap, expiry_order);
+    for (uint32_t i = 0; i < schedule->heap_count; i++)
+        if (expiry_holds(schedule, &heap[i]) &&
+            (kept == 0 || expiry_order(&heap[kept - 1], &heap[i]) != 0))
+            heap[kept++] = heap[i];
+    schedule->heap_count = kept;
+    if (kept <= schedule->heap_capacity / 2)
+        return;
+    schedule->heap_capacity *= 2;
+    schedule->heap = reallocarray(heap, schedule->heap_capacity, sizeof *heap);
+    check(schedule->heap != NULL);
+}
+
 void expiries_add(struct schedule *schedule, uint64_t index)
 {
     uint32_t seat = (uint32_t)index - 1;
     if (schedule->expires_at_ms[seat] == 0)
         return;
-    if (schedule->heap_count == schedule->heap_capacity) {
+    if (schedule->heap_capacity == 0) {
         expiries_rebuild(schedule); /* which finds this seat too */
         return;
     }
+    if (schedule->heap_count == schedule->heap_capacity)
+        compact(schedule);
     schedule->heap[schedule->heap_count] = (struct expiry){schedule->expires_at_ms[seat], seat};
     sift_up(schedule, schedule->heap_count++);
 }

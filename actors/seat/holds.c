@@ -145,7 +145,7 @@ static bool seats_free(struct decision *decision, const struct schedule *schedul
     for (uint32_t i = 0; i < request->seats.count; i++) {
         uint64_t at = seat_id_index(request->seats.items[i]) - 1;
         uint64_t expires_at_ms = schedule->expires_at_ms[at];
-        if (schedule->states[at] == SEAT_AVAILABLE)
+        if (schedule_state(schedule, at) == SEAT_AVAILABLE)
             continue;
         if (expires_at_ms != 0 && expires_at_ms <= decision->now_ms &&
             obstacles->lapsed_count < LAPSED_MAX)

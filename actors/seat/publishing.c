@@ -21,6 +21,17 @@ struct id_index {
 struct seat_catalogue {
     struct catalogue *catalogue;
     struct id_index concerts, schedules;
+    uint32_t schedule_count;
+    uint64_t words[SEAT_MAP_WORDS_MAX]; /* the map at hand, at a start */
+};
+
+/* A schedule as it is published. */
+struct schedule_view {
+    uint64_t id;
+    const struct schedule_row *row;
+    const struct section *sections;
+    uint32_t section_count;
+    const uint64_t *words;
 };
 
 struct seat_catalogue *seat_catalogue_create(struct catalogue *catalogue)
@@ -58,34 +69,61 @@ static uint32_t publish_concert(struct seat_catalogue *to, uint64_t concert, con
     return to->concerts.entries[slot].at;
 }
 
-static void publish_schedule(struct seat_catalogue *to, uint64_t schedule,
-                             const struct schedule_row *row)
+/* The map comes first: whoever sees the entry finds it. */
+static void add_map(struct catalogue *catalogue, uint32_t at, const struct schedule_view *schedule)
 {
-    uint32_t slot = index_slot(&to->schedules, schedule);
-    if (to->schedules.entries[slot].id == 0) {
-        struct catalogue_schedule entry = {
-            .schedule = schedule,
-            .concert = row->concert,
-            .concert_at = publish_concert(to, row->concert, row->title.data, row->title.length),
-            .seat_count = (uint32_t)row->seat_count,
-        };
-        memcpy(entry.open_date, row->open_date.data, row->open_date.length);
-        memcpy(entry.start_time, row->start_time.data, row->start_time.length);
-        memcpy(entry.end_time, row->end_time.data, row->end_time.length);
-        uint32_t at;
-        atomic_init(&entry.free, row->available << 32 | row->first_free);
-        check(catalogue_add_schedule(to->catalogue, &entry, &at) == STATUS_OK);
-        to->schedules.entries[slot].id = schedule;
-        to->schedules.entries[slot].at = at;
+    struct seat_map_section sections[SECTIONS_MAX];
+    memset(sections, 0, schedule->section_count * sizeof *sections);
+    for (uint32_t i = 0; i < schedule->section_count; i++) {
+        const struct section *from = &schedule->sections[i];
+        sections[i].seat_count = (uint32_t)sections_seat_count(from, 1);
+        sections[i].amount = from->amount;
+        sections[i].name_length = from->name.length;
+        memcpy(sections[i].name, from->name.data, from->name.length);
     }
-    catalogue_set_free(to->catalogue, to->schedules.entries[slot].at, (uint32_t)row->available,
-                       (uint32_t)row->first_free);
+    check(seat_maps_add(&catalogue->maps, at, sections, schedule->section_count) == STATUS_OK);
+    seat_maps_publish(&catalogue->maps, at, schedule->words);
+}
+
+static void add_schedule(struct seat_catalogue *to, const struct schedule_view *schedule,
+                         uint32_t slot)
+{
+    const struct schedule_row *row = schedule->row;
+    struct catalogue_schedule entry = {
+        .schedule = schedule->id,
+        .concert = row->concert,
+        .concert_at = publish_concert(to, row->concert, row->title.data, row->title.length),
+        .seat_count = (uint32_t)row->seat_count,
+    };
+    memcpy(entry.open_date, row->open_date.data, row->open_date.length);
+    memcpy(entry.start_time, row->start_time.data, row->start_time.length);
+    memcpy(entry.end_time, row->end_time.data, row->end_time.length);
+    uint32_t at = to->schedule_count, added;
+    atomic_init(&entry.free, row->available << 32 | row->first_free);
+    add_map(to->catalogue, at, schedule);
+    check(catalogue_add_schedule(to->catalogue, &entry, &added) == STATUS_OK && added == at);
+    to->schedule_count++;
+    to->schedules.entries[slot].id = schedule->id;
+    to->schedules.entries[slot].at = at;
+}
+
+static void publish_schedule(struct seat_catalogue *to, const struct schedule_view *schedule)
+{
+    uint32_t slot = index_slot(&to->schedules, schedule->id);
+    if (to->schedules.entries[slot].id == 0)
+        add_schedule(to, schedule, slot);
+    uint32_t at = to->schedules.entries[slot].at;
+    seat_maps_publish(&to->catalogue->maps, at, schedule->words);
+    catalogue_set_free(to->catalogue, at, (uint32_t)schedule->row->available,
+                       (uint32_t)schedule->row->first_free);
 }
 
 void schedule_publish(const void *object, void *publish_context)
 {
     const struct schedule *schedule = object;
-    publish_schedule(publish_context, schedule->base.id, &schedule->row);
+    const struct schedule_view view = {schedule->base.id, &schedule->row, schedule->sections,
+                                       schedule->section_count, schedule->words};
+    publish_schedule(publish_context, &view);
 }
 
 void concert_publish(const void *object, void *publish_context)
@@ -99,6 +137,7 @@ struct start {
     struct seat_catalogue *to;
     uint64_t below; /* ids from here on are for a later pass */
     uint64_t id;    /* schedules: the one found; 0: none */
+    struct schedule_row row;
 };
 
 static bool start_concert(void *context, const struct row_key *key, struct row_bytes value)
@@ -116,14 +155,35 @@ static bool start_concert(void *context, const struct row_key *key, struct row_b
 static bool start_schedule(void *context, const struct row_key *key, struct row_bytes value)
 {
     struct start *start = context;
-    struct schedule_row row;
     uint64_t id = row_key_u64(key, 1);
-    check(key->size == 9 && schedule_row_decode(&row, value.data, value.size));
-    if (id < start->below) {
-        start->id = id;
-        publish_schedule(start->to, id, &row);
-    }
+    check(key->size == 9 && schedule_row_decode(&start->row, value.data, value.size));
+    start->id = id < start->below ? id : 0;
     return false;
+}
+
+static bool start_place(void *context, const struct row_key *key, struct row_bytes value)
+{
+    struct start *start = context;
+    struct place_row row;
+    uint64_t index = row_key_u64(key, 10);
+    check(place_row_decode(&row, value.data, value.size));
+    check(index >= 1 && index <= start->row.seat_count);
+    seat_map_set_state(start->to->words, (uint32_t)index - 1, (unsigned)row.state);
+    return true;
+}
+
+static void start_map(struct start *start, const struct row_view *rows)
+{
+    struct layout_row layout;
+    struct row_key key = layout_key(start->id);
+    check(layout_row_read(rows, &key, &layout) && start->row.seat_count <= SCHEDULE_SEATS_MAX);
+    seat_map_clear(start->to->words, (uint32_t)start->row.seat_count);
+    key = place_prefix(start->id);
+    if (start->row.available < start->row.seat_count)
+        rows->scan(rows->context, &key, NULL, false, start_place, start);
+    const struct schedule_view view = {start->id, &start->row, layout.sections.items,
+                                       layout.sections.count, start->to->words};
+    publish_schedule(start->to, &view);
 }
 
 /* Ids in [from, below): concerts first, as when they were made. Demo schedules may also bring a
@@ -141,6 +201,8 @@ static void start_range(struct seat_catalogue *to, const struct row_view *rows, 
         from_key = schedule_key(from);
         start.id = 0;
         rows->scan(rows->context, &prefix, &from_key, false, start_schedule, &start);
+        if (start.id != 0)
+            start_map(&start, rows);
         from = start.id + 1;
     } while (start.id != 0);
 }
@@ -150,6 +212,7 @@ void seat_start(const struct row_view *rows, void *publish_context)
     struct seat_catalogue *to = publish_context;
     memset(&to->concerts, 0, sizeof to->concerts);
     memset(&to->schedules, 0, sizeof to->schedules);
+    to->schedule_count = 0;
     catalogue_reset(to->catalogue);
     start_range(to, rows, 0, DIRECTORY_FIRST_ID);
     start_range(to, rows, DIRECTORY_FIRST_ID, UINT64_MAX);

@@ -17,6 +17,11 @@ uint64_t sections_seat_count(const struct section *sections, uint32_t count)
     return seats;
 }
 
+static uint32_t open_word_count(uint32_t words)
+{
+    return (words + 63) / 64;
+}
+
 void schedule_lay_out(struct schedule *schedule, const struct section *sections, uint32_t count)
 {
     size_t seats = schedule->row.seat_count;
@@ -28,7 +33,37 @@ void schedule_lay_out(struct schedule *schedule, const struct section *sections,
     schedule->section_count = count;
     schedule->reservations = allocate(seats, sizeof *schedule->reservations);
     schedule->expires_at_ms = allocate(seats, sizeof *schedule->expires_at_ms);
-    schedule->states = allocate(seats, sizeof *schedule->states);
+    uint32_t words = seat_map_word_count((uint32_t)seats);
+    schedule->words = allocate(words, sizeof *schedule->words);
+    seat_map_clear(schedule->words, (uint32_t)seats);
+    schedule->open_words = allocate(open_word_count(words), sizeof *schedule->open_words);
+    for (uint32_t word = 0; word < words; word++)
+        schedule->open_words[word / 64] |= UINT64_C(1) << word % 64;
+}
+
+void schedule_set_state(struct schedule *schedule, uint64_t at, enum seat_state state)
+{
+    uint32_t word = (uint32_t)at / SEAT_MAP_WORD_SEATS;
+    uint64_t bit = UINT64_C(1) << word % 64;
+    seat_map_set_state(schedule->words, (uint32_t)at, state);
+    if (seat_map_match(schedule->words[word], SEAT_AVAILABLE) != 0)
+        schedule->open_words[word / 64] |= bit;
+    else
+        schedule->open_words[word / 64] &= ~bit;
+}
+
+/* Number of the first available seat; 0: none. */
+static uint64_t first_available(const struct schedule *schedule)
+{
+    uint32_t words = seat_map_word_count((uint32_t)schedule->row.seat_count);
+    for (uint32_t i = 0; i < open_word_count(words); i++) {
+        if (schedule->open_words[i] == 0)
+            continue;
+        uint32_t word = i * 64 + (uint32_t)__builtin_ctzll(schedule->open_words[i]);
+        uint64_t match = seat_map_match(schedule->words[word], SEAT_AVAILABLE);
+        return (uint64_t)word * SEAT_MAP_WORD_SEATS + (uint64_t)__builtin_ctzll(match) / 2 + 1;
+    }
+    return 0;
 }
 
 static bool load_place(void *context, const struct row_key *key, struct row_bytes value)
@@ -40,7 +75,7 @@ static bool load_place(void *context, const struct row_key *key, struct row_byte
     check(index >= 1 && index <= schedule->row.seat_count);
     schedule->reservations[index - 1] = row.reservation;
     schedule->expires_at_ms[index - 1] = row.expires_at_ms;
-    schedule->states[index - 1] = (uint8_t)row.state;
+    schedule_set_state(schedule, index - 1, (enum seat_state)row.state);
     return true;
 }
 
@@ -70,7 +105,8 @@ void schedule_unload(void *object)
     free(schedule->sections);
     free(schedule->reservations);
     free(schedule->expires_at_ms);
-    free(schedule->states);
+    free(schedule->words);
+    free(schedule->open_words);
     free(schedule->heap);
 }
 
@@ -78,7 +114,7 @@ size_t schedule_weight(const void *object)
 {
     const struct schedule *schedule = object;
     return schedule->section_count * sizeof *schedule->sections +
-           schedule->row.seat_count * (2 * sizeof(uint64_t) + 1) +
+           schedule->row.seat_count * 2 * sizeof(uint64_t) + schedule->row.seat_count / 4 +
            schedule->heap_capacity * sizeof *schedule->heap;
 }
 
@@ -96,7 +132,7 @@ struct seat schedule_seat(const struct schedule *schedule, uint64_t index)
         .row = at / in->seats_per_row + 1,
         .number = at % in->seats_per_row + 1,
         .amount = in->amount,
-        .state = schedule->states[index - 1],
+        .state = schedule_state(schedule, index - 1),
     };
 }
 
@@ -104,23 +140,20 @@ void schedule_take(struct schedule *schedule, uint64_t index, uint64_t reservati
                    uint64_t expires_at_ms)
 {
     check(index >= 1 && index <= schedule->row.seat_count);
-    check(schedule->states[index - 1] == SEAT_AVAILABLE && schedule->row.available > 0);
-    schedule->states[index - 1] = SEAT_TEMP_RESERVED;
+    check(schedule_state(schedule, index - 1) == SEAT_AVAILABLE && schedule->row.available > 0);
+    schedule_set_state(schedule, index - 1, SEAT_TEMP_RESERVED);
     schedule->reservations[index - 1] = reservation;
     schedule->expires_at_ms[index - 1] = expires_at_ms;
     schedule->row.available--;
-    if (schedule->row.first_free != index)
-        return;
-    while (index <= schedule->row.seat_count && schedule->states[index - 1] != SEAT_AVAILABLE)
-        index++;
-    schedule->row.first_free = index <= schedule->row.seat_count ? index : 0;
+    if (schedule->row.first_free == index)
+        schedule->row.first_free = first_available(schedule);
 }
 
 void schedule_free(struct schedule *schedule, uint64_t index)
 {
     check(index >= 1 && index <= schedule->row.seat_count);
-    check(schedule->states[index - 1] != SEAT_AVAILABLE);
-    schedule->states[index - 1] = SEAT_AVAILABLE;
+    check(schedule_state(schedule, index - 1) != SEAT_AVAILABLE);
+    schedule_set_state(schedule, index - 1, SEAT_AVAILABLE);
     schedule->reservations[index - 1] = 0;
     schedule->expires_at_ms[index - 1] = 0;
     schedule->row.available++;

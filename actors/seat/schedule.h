@@ -6,7 +6,8 @@
 #include "row_io.h"
 
 /* Inside the seat folder: a decoded schedule. Seats are numbered from 1; the arrays have one entry
- * for each, at number - 1. They repeat the place rows. */
+ * for each, at number - 1. They repeat the place rows. States are kept as a seat map has them, so
+ * that publishing one copies words. */
 
 struct expiry {
     uint64_t at_ms;
@@ -20,7 +21,8 @@ struct schedule {
     struct section *sections;
     uint64_t *reservations;  /* 0: available */
     uint64_t *expires_at_ms; /* 0: does not expire */
-    uint8_t *states;         /* enum seat_state */
+    uint64_t *words;         /* enum seat_state of each, as in seat_maps.h */
+    uint64_t *open_words;    /* a bit for each of those words: it has an available seat */
     /* A binary heap of hold expiries. Entries are not taken out when a hold ends another way; they
      * are stale then (expiry_holds) and go when they reach the top or when the heap is made anew.
      */
@@ -29,6 +31,12 @@ struct schedule {
     uint64_t armed_ms;      /* what the actor's timer is set to; 0: not set */
     uint64_t oldest_key_ms; /* expiry of the first idempotency key; 0: none */
 };
+
+/* `at`: number - 1 */
+static inline enum seat_state schedule_state(const struct schedule *schedule, uint64_t at)
+{
+    return (enum seat_state)seat_map_state(schedule->words, (uint32_t)at);
+}
 
 struct concert {
     struct actor_base base;
@@ -108,6 +116,7 @@ void schedule_lay_out(struct schedule *schedule, const struct section *sections,
 uint64_t sections_seat_count(const struct section *sections, uint32_t count);
 /* Where a seat (1-based index) is. */
 struct seat schedule_seat(const struct schedule *schedule, uint64_t index);
+void schedule_set_state(struct schedule *schedule, uint64_t at, enum seat_state state);
 /* Seats that stop or start being available; `available` and `first_free` follow. Rows are the
  * caller's. */
 void schedule_take(struct schedule *schedule, uint64_t index, uint64_t reservation,

@@ -10,6 +10,9 @@ enum {
     DIRECTORY_BASE = PARTITION_COUNT, /* + a seat worker's number: id of its own actor */
     RESERVATION_SEATS_MAX = 64,
     SECTIONS_MAX = 32,
+    CATALOGUE_SCHEDULES_MAX = 50000,
+    CATALOGUE_SEATS_MAX = 2000000,
+    CATALOGUE_SECTIONS_MAX = 200000,   /* in the schedules of one seat worker */
     LIST_MAX = 1000,                   /* items in one list answer (transactions, reservations) */
     RESERVATION_LIST_SEATS_MAX = 4096, /* seats of all reservations in one list answer */
     SEAT_LIST_MAX = 10000,             /* seats in one seat map answer */

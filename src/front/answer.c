@@ -75,6 +75,14 @@ static bool scratch_grow(struct scratch *scratch)
     return true;
 }
 
+bool scratch_reserve(struct scratch *scratch, size_t size)
+{
+    while (scratch->size < size)
+        if (!scratch_grow(scratch))
+            return false;
+    return true;
+}
+
 struct text scratch_render(struct scratch *scratch, answer_render_cb render, const void *context)
 {
     while (scratch->size > 0 || scratch_grow(scratch)) {

@@ -29,6 +29,8 @@ struct scratch {
     size_t size;
 };
 enum { SCRATCH_FIRST = 64 * 1024, SCRATCH_MAX = 64 * 1024 * 1024 };
+/* Room for at least `size` bytes. False beyond SCRATCH_MAX, or when memory is short. */
+bool scratch_reserve(struct scratch *scratch, size_t size);
 /* Renders {"data": …} into the scratch buffer; empty when it does not fit or memory is short. */
 struct text scratch_render(struct scratch *scratch, answer_render_cb render, const void *context);
 void answer_rendered(struct exchange *exchange, unsigned status, answer_render_cb render,

@@ -8,8 +8,10 @@ static enum status table_open(struct catalogue_table *table, const struct catalo
     table->first = calloc(CATALOGUE_CONCERTS_MAX, sizeof *table->first);
     table->last = calloc(CATALOGUE_CONCERTS_MAX, sizeof *table->last);
     table->next = calloc(CATALOGUE_SCHEDULES_MAX, sizeof *table->next);
-    return table->first != NULL && table->last != NULL && table->next != NULL ? STATUS_OK
-                                                                              : STATUS_NO_MEMORY;
+    table->found = calloc(CATALOGUE_FOUND_SIZE, sizeof *table->found);
+    bool complete =
+        table->first != NULL && table->last != NULL && table->next != NULL && table->found != NULL;
+    return complete ? STATUS_OK : STATUS_NO_MEMORY;
 }
 
 enum status catalogue_view_open(struct catalogue_view *view, const struct segment *segment)
@@ -32,6 +34,7 @@ void catalogue_view_close(struct catalogue_view *view)
         free(view->tables[i].first);
         free(view->tables[i].last);
         free(view->tables[i].next);
+        free(view->tables[i].found);
     }
     free(view->places);
     free(view->concerts_text);
@@ -84,12 +87,24 @@ static enum status concerts_refresh(struct catalogue_view *view, uint32_t number
     return STATUS_OK;
 }
 
+/* Where the schedule is, or would be. Ids of one worker differ in their upper bits first. */
+static uint32_t *found_slot(const struct catalogue_table *table, uint64_t schedule)
+{
+    uint32_t slot = (uint32_t)(schedule * UINT64_C(0x9e3779b97f4a7c15) >> 47);
+    for (;; slot++) {
+        uint32_t *at = &table->found[slot % CATALOGUE_FOUND_SIZE];
+        if (*at == 0 || table->catalogue->schedules[*at - 1].schedule == schedule)
+            return at;
+    }
+}
+
 static void schedules_refresh(struct catalogue_table *table)
 {
     uint32_t count = count_read(&table->catalogue->schedule_count, CATALOGUE_SCHEDULES_MAX);
     while (table->schedule_count < count) {
         uint32_t concert = table->catalogue->schedules[table->schedule_count].concert_at;
         uint32_t schedule = ++table->schedule_count; /* 1-based */
+        *found_slot(table, table->catalogue->schedules[schedule - 1].schedule) = schedule;
         if (concert >= CATALOGUE_CONCERTS_MAX)
             continue;
         if (table->last[concert] == 0)
@@ -123,6 +138,20 @@ bool catalogue_view_find(const struct catalogue_view *view, uint64_t concert, ui
     }
     *at = low;
     return low < view->place_count && view->places[low].concert == concert;
+}
+
+bool catalogue_view_schedule(struct catalogue_view *view, uint64_t schedule,
+                             const struct catalogue **catalogue, uint32_t *at)
+{
+    struct catalogue_table *table = &view->tables[schedule % PARTITION_COUNT % view->table_count];
+    uint32_t found = *found_slot(table, schedule);
+    if (found == 0) {
+        schedules_refresh(table);
+        found = *found_slot(table, schedule);
+    }
+    *catalogue = table->catalogue;
+    *at = found - 1;
+    return found != 0;
 }
 
 const struct catalogue_concert *catalogue_view_concert(const struct catalogue_view *view,

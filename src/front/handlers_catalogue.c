@@ -1,52 +1,22 @@
 #include "application.h"
+#include "etag.h"
 #include "handlers.h"
-#include "text.h"
-#include <sodium.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* What is on sale, from the seat workers' read snapshots, without a hop. */
 
-enum { SCHEDULES_OPEN_MAX = 100, ETAG_SIZE = 2 + 2 * crypto_shorthash_BYTES + 1 };
-
-/* A strong validator over the bytes. */
-static void etag_write(struct text body, char etag[ETAG_SIZE])
-{
-    static const uint8_t key[crypto_shorthash_KEYBYTES] = "boxoffice etag";
-    uint8_t hash[crypto_shorthash_BYTES];
-    char hex[2 * sizeof hash + 1];
-    crypto_shorthash(hash, (const uint8_t *)body.data, body.size, key);
-    sodium_bin2hex(hex, sizeof hex, hash, sizeof hash);
-    snprintf(etag, ETAG_SIZE, "\"%s\"", hex);
-}
-
-static bool etag_is_known(struct text if_none_match, const char *etag)
-{
-    struct text rest = if_none_match, each;
-    while (text_next(&rest, ',', &each)) {
-        each = text_trim(each);
-        if (each.size > 2 && memcmp(each.data, "W/", 2) == 0)
-            each = (struct text){.data = each.data + 2, .size = each.size - 2};
-        if (text_is(each, etag) || text_is(each, "*"))
-            return true;
-    }
-    return false;
-}
+enum { SCHEDULES_OPEN_MAX = 100 };
 
 static void answer_tagged(struct exchange *exchange, const struct call *call, struct text body)
 {
-    char etag[ETAG_SIZE], headers[64];
     if (body.data == NULL) {
         answer_problem(exchange, PROBLEM_INTERNAL, NULL);
         return;
     }
-    etag_write(body, etag);
-    snprintf(headers, sizeof headers, "ETag: %s\r\n", etag);
-    if (etag_is_known(call->request->if_none_match, etag))
-        answer_empty(exchange, 304, headers);
-    else
-        answer_bytes(exchange, 200, "application/json", headers, body);
+    struct etag etag = etag_of(body.data, body.size);
+    if (!etag_answers(exchange, call->request->if_none_match, &etag))
+        answer_bytes(exchange, 200, "application/json", etag.line, body);
 }
 
 static struct text title_of(const struct catalogue_concert *concert)
@@ -190,16 +160,18 @@ static void open_schedule_render(struct json_out *json, const struct catalogue *
 /* Renders up to `left` schedules that are sold out, or that are not, and returns how many are left.
  */
 static unsigned open_schedules_render(struct json_out *json, const struct catalogue_view *view,
-                                      bool sold_out, unsigned left)
+                                      bool open, unsigned left)
 {
     for (unsigned number = 0; number < view->table_count; number++) {
-        const struct catalogue_table *table = &view->tables[number];
-        for (uint32_t at = 0; at < table->schedule_count && left > 0; at++) {
-            const struct catalogue_schedule *schedule = &table->catalogue->schedules[at];
+        const struct catalogue *catalogue = view->tables[number].catalogue;
+        uint32_t count = view->tables[number].schedule_count;
+        for (uint32_t at = catalogue_next(catalogue, 0, count, open); at < count && left > 0;
+             at = catalogue_next(catalogue, at + 1, count, open)) {
+            const struct catalogue_schedule *schedule = &catalogue->schedules[at];
             uint64_t unsold = free_read(schedule);
-            if ((unsold >> 32 == 0) != sold_out)
-                continue;
-            open_schedule_render(json, table->catalogue, schedule, unsold);
+            if ((unsold >> 32 != 0) != open)
+                continue; /* it changes just now */
+            open_schedule_render(json, catalogue, schedule, unsold);
             left--;
         }
     }
@@ -209,8 +181,8 @@ static unsigned open_schedules_render(struct json_out *json, const struct catalo
 static void schedules_open_render(struct json_out *json, const void *context)
 {
     json_array_open(json);
-    unsigned left = open_schedules_render(json, context, false, SCHEDULES_OPEN_MAX);
-    open_schedules_render(json, context, true, left);
+    unsigned left = open_schedules_render(json, context, true, SCHEDULES_OPEN_MAX);
+    open_schedules_render(json, context, false, left);
     json_array_close(json);
 }
 

@@ -61,6 +61,14 @@ static void catalogue_show(struct catalogue *catalogue, uint32_t count)
     atomic_store_explicit(&catalogue->schedule_count, count, memory_order_release);
 }
 
+static void set_open(struct catalogue *catalogue, uint32_t at, bool open)
+{
+    _Atomic uint64_t *word = &catalogue->open[at / 64];
+    uint64_t bit = UINT64_C(1) << at % 64;
+    uint64_t before = atomic_load_explicit(word, memory_order_relaxed);
+    atomic_store_explicit(word, open ? before | bit : before & ~bit, memory_order_release);
+}
+
 enum status catalogue_add_schedule(struct catalogue *catalogue,
                                    const struct catalogue_schedule *schedule, uint32_t *at)
 {
@@ -75,11 +83,13 @@ enum status catalogue_add_schedule(struct catalogue *catalogue,
     if (position < visible && schedule_equal(entry, schedule)) {
         seats_count(catalogue, schedule->seat_count);
         atomic_store_explicit(&entry->free, available, memory_order_release);
+        set_open(catalogue, position, available >> 32 > 0);
     } else {
         if (position < visible)
             catalogue_show(catalogue, position);
         memcpy(entry, schedule, offsetof(struct catalogue_schedule, free));
         atomic_store_explicit(&entry->free, available, memory_order_relaxed);
+        set_open(catalogue, position, available >> 32 > 0);
         seats_count(catalogue, schedule->seat_count);
         catalogue_show(catalogue, position + 1);
     }
@@ -91,9 +101,27 @@ enum status catalogue_add_schedule(struct catalogue *catalogue,
 void catalogue_set_free(struct catalogue *catalogue, uint32_t at, uint32_t available,
                         uint32_t first_free_index)
 {
-    if (at < CATALOGUE_SCHEDULES_MAX)
-        atomic_store_explicit(&catalogue->schedules[at].free,
-                              (uint64_t)available << 32 | first_free_index, memory_order_release);
+    if (at >= CATALOGUE_SCHEDULES_MAX)
+        return;
+    atomic_store_explicit(&catalogue->schedules[at].free,
+                          (uint64_t)available << 32 | first_free_index, memory_order_release);
+    set_open(catalogue, at, available > 0);
+}
+
+uint32_t catalogue_next(const struct catalogue *catalogue, uint32_t from, uint32_t count, bool open)
+{
+    if (count > CATALOGUE_SCHEDULES_MAX)
+        count = CATALOGUE_SCHEDULES_MAX;
+    while (from < count) {
+        uint64_t word = atomic_load_explicit(&catalogue->open[from / 64], memory_order_acquire);
+        word = (open ? word : ~word) >> from % 64;
+        if (word != 0) {
+            from += (uint32_t)__builtin_ctzll(word);
+            return from < count ? from : count;
+        }
+        from = (from / 64 + 1) * 64;
+    }
+    return count;
 }
 
 void catalogue_reset(struct catalogue *catalogue)
@@ -101,4 +129,5 @@ void catalogue_reset(struct catalogue *catalogue)
     atomic_store_explicit(&catalogue->concerts_added, 0, memory_order_relaxed);
     atomic_store_explicit(&catalogue->schedules_added, 0, memory_order_relaxed);
     atomic_store_explicit(&catalogue->seats_added, 0, memory_order_relaxed);
+    seat_maps_reset(&catalogue->maps);
 }

@@ -2,6 +2,7 @@
 #define BOXOFFICE_CATALOGUE_H
 
 #include "limits.h"
+#include "seat_maps.h"
 #include "status.h"
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -13,12 +14,7 @@
  * written before `schedule_count` is release-stored, and what changes is one atomic word, so a
  * reader never sees a torn line. A successor adds the same entries again in the same order (only
  * committed ones are ever added); meanwhile readers go on seeing all that its predecessor left. */
-enum {
-    CATALOGUE_SCHEDULES_MAX = 50000,
-    CATALOGUE_CONCERTS_MAX = 50000,
-    CATALOGUE_SEATS_MAX = 2000000,
-    CATALOGUE_SECTIONS_MAX = 200000,
-};
+enum { CATALOGUE_CONCERTS_MAX = 50000, CATALOGUE_OPEN_WORDS = (CATALOGUE_SCHEDULES_MAX + 63) / 64 };
 
 struct catalogue_schedule {
     uint64_t schedule, concert;
@@ -42,6 +38,9 @@ struct catalogue {
     _Atomic uint64_t seat_total;                      /* of the schedules that are visible */
     struct catalogue_concert concerts[CATALOGUE_CONCERTS_MAX];
     struct catalogue_schedule schedules[CATALOGUE_SCHEDULES_MAX];
+    /* Which schedules have free seats, a bit for each: where to look, `free` says what is so. */
+    _Atomic uint64_t open[CATALOGUE_OPEN_WORDS];
+    struct seat_maps maps;
 };
 
 /* A seat's id says its schedule: schedule << 17 | 1-based index. */
@@ -75,6 +74,11 @@ static inline uint64_t catalogue_seat_total(const struct catalogue *catalogue)
 {
     return atomic_load_explicit(&catalogue->seat_total, memory_order_relaxed);
 }
+
+/* The next schedule at or after `from`, below `count`, whose `open` bit is `open`; `count`: none.
+ */
+uint32_t catalogue_next(const struct catalogue *catalogue, uint32_t from, uint32_t count,
+                        bool open);
 
 /* Owner only. Position of the entry, or STATUS_FULL. The writer keeps its own index from id to
  * position. A title is cut at TEXT_TITLE_MAX; a schedule's `free` word is taken over as it is. */

@@ -28,7 +28,7 @@ struct fixture {
 static struct {
     unsigned count, status;
     char content_type[64], headers[2048];
-    char body[2 * 1024 * 1024];
+    char body[4 * 1024 * 1024];
     size_t size;
 } answer;
 

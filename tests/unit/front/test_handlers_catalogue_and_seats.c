@@ -302,7 +302,7 @@ static void test_the_script_path_finds_one_seat(void **state)
     }
     send_request(fixture, &exchange, request_of(HTTP_METHOD_GET, target));
     receive(&fixture->seat, REQUEST_SEATS_GET);
-    reply_page(fixture, seat_id(21, 8), 1, 0); /* 7 does not exist, the next one does */
+    refuse_with(fixture, &fixture->seat, OUTCOME_INVALID_FIELD); /* there is no such seat */
     assert_problem(404, "not-found");
 }
 
