@@ -60,13 +60,17 @@ struct inspection {
     char obituary[512];
 };
 static struct inspection inspection;
-static sigjmp_buf after_failed_check;
 
-/* What the rows or the events contradict so badly that applying an event fails a check. */
+/* Rows and events that contradict each other make the check of an event that is applied fail: that
+ * is what an audit looks for, so it goes on behind it. What was under way is left as it is; the
+ * process ends soon. */
+static sigjmp_buf *after_failed_check;
+
 static void on_abort(int signal_number)
 {
     (void)signal_number;
-    siglongjmp(after_failed_check, 1);
+    if (after_failed_check != NULL)
+        siglongjmp(*after_failed_check, 1);
 }
 
 static void audit_domain(void)
@@ -99,25 +103,56 @@ static void visit_rebuilt(void *context, const struct row_view *rebuilt)
     audit_rebuilt(inspection.audit, &stage->source, rebuilt);
 }
 
+static void rebuild(struct stage *stage)
+{
+    sigjmp_buf here;
+    if (sigsetjmp(here, 1) == 0) {
+        after_failed_check = &here;
+        enum status status = worker_rebuild(stage->behaviour, stage->view->journal,
+                                            &inspection.config, visit_rebuilt, stage);
+        if (status != STATUS_OK)
+            audit_violation(inspection.audit, "%s: its events: %s", stage->source.name,
+                            status_text(status));
+    } else {
+        audit_violation(inspection.audit, "%s: its events contradict each other: %s",
+                        stage->source.name, inspection.obituary);
+    }
+    after_failed_check = NULL;
+}
+
 static void visit_rows(void *context, const struct row_view *rows)
 {
     struct stage *stage = context;
     struct journal *journal = stage->view->journal;
+    after_failed_check = NULL;
     stage->source.rows = rows;
     audit_journal_and_rows(inspection.audit, &stage->source);
     if (journal_first_sequence(journal) == 1 &&
-        journal_record_count(journal) <= REBUILD_RECORDS_MAX) {
-        enum status status =
-            worker_rebuild(stage->behaviour, journal, &inspection.config, visit_rebuilt, stage);
-        if (status != STATUS_OK)
-            audit_violation(inspection.audit, "%s: its events: %s", stage->source.name,
-                            status_text(status));
-    }
+        journal_record_count(journal) <= REBUILD_RECORDS_MAX)
+        rebuild(stage);
     cut_release_journal(stage->view);
     check(inspection.count < WORKERS_MAX);
     inspection.workers[inspection.count].role = stage->source.role;
     inspection.workers[inspection.count++].rows = rows;
     inspect_from(stage->index + 1);
+}
+
+/* False when the worker's rows could not be recovered. */
+static bool recover(struct stage *stage)
+{
+    sigjmp_buf here;
+    if (sigsetjmp(here, 1) != 0) {
+        after_failed_check = NULL;
+        audit_violation(inspection.audit, "%s: its events contradict its rows: %s",
+                        stage->source.name, inspection.obituary);
+        return false;
+    }
+    after_failed_check = &here;
+    enum status status =
+        worker_inspect_cut(stage->behaviour, stage->view, &inspection.config, visit_rows, stage);
+    if (status != STATUS_OK)
+        audit_violation(inspection.audit, "%s: %s", stage->source.name, status_text(status));
+    return status == STATUS_OK;
 }
 
 static const struct behaviour *behaviour_of(const char *role)
@@ -148,13 +183,7 @@ static void inspect_from(unsigned index)
     };
     bool sound = audit_state(inspection.audit, &stage.source);
     sound &= audit_journal(inspection.audit, &stage.source);
-    enum status status = STATUS_OK;
-    if (sound)
-        status =
-            worker_inspect_cut(stage.behaviour, stage.view, &inspection.config, visit_rows, &stage);
-    if (status != STATUS_OK)
-        audit_violation(inspection.audit, "%s: %s", name, status_text(status));
-    if (!sound || status != STATUS_OK)
+    if (!sound || !recover(&stage))
         inspect_from(index + 1);
 }
 
@@ -172,12 +201,8 @@ static int inspect(const struct datadir *datadir, const struct options *options)
     config_init(&inspection.config);
     check_obituary(inspection.obituary, sizeof inspection.obituary);
     sigaction(SIGABRT, &action, NULL);
-    if (sigsetjmp(after_failed_check, 1) == 0) {
-        inspect_from(0);
-        cut_close(inspection.cut);
-    } else { /* what was under way is left as it is: the process ends */
-        audit_violation(inspection.audit, "%s", inspection.obituary);
-    }
+    inspect_from(0);
+    cut_close(inspection.cut);
     signal(SIGABRT, SIG_DFL);
     return audit_finish(inspection.audit) > 0 ? EX_DATAERR : EX_OK;
 }

@@ -31,6 +31,7 @@ enum status application_init(struct application *application, struct segment *se
 
 void application_fini(struct application *application)
 {
+    audit_run_stop(&application->audit_run);
     dispatch_close(&application->dispatch);
     catalogue_view_close(&application->catalogue);
     free(application->scratch.data);

@@ -2,6 +2,7 @@
 #define BOXOFFICE_APPLICATION_H
 
 #include "answer.h"
+#include "audit_run.h"
 #include "catalogue_view.h"
 #include "cors.h"
 #include "dispatch.h"
@@ -21,6 +22,7 @@ struct application {
     struct scratch scratch;
     struct catalogue_view catalogue;
     struct ticket_cache tickets;
+    struct audit_run audit_run;
     uint64_t creations; /* concerts asked for without an idempotency key */
 };
 

@@ -68,12 +68,15 @@ static bool front_tick(void *context)
     heartbeat(front);
     dispatch_expire(dispatch, clock_now_ms());
     dispatch_watch(dispatch);
+    audit_run_tick(&front->application.audit_run);
     stat_set(&front->stats->slots_free,
              dispatch->pool.free_small_count + dispatch->pool.free_large_count);
     bool goes_on = atomic_load(&front->entry->stop) == 0 &&
                    atomic_load(&front->application.segment->header->draining) == 0;
-    if (!goes_on)
+    if (!goes_on) { /* the drain would wait for them */
         followers_close(&front->application.followers);
+        audit_run_stop(&front->application.audit_run);
+    }
     return goes_on;
 }
 

@@ -130,3 +130,10 @@ void handle_openapi(struct application *application, struct exchange *exchange,
     (void)call;
     answer_bytes(exchange, 200, "application/yaml", NULL, openapi_text());
 }
+
+void handle_audit(struct application *application, struct exchange *exchange,
+                  const struct call *call)
+{
+    (void)call;
+    audit_run_start(&application->audit_run, exchange, application->config->data);
+}

@@ -1,16 +1,18 @@
 """`boxoffice audit`: sound data passes, every corruption of a copy is found and named, and a running
 server can be audited."""
 
+import fcntl
 import json
 import os
 import shutil
 import signal
 import struct
 import subprocess
+import threading
 
 import pytest
 
-from boxoffice import binary, clean_environment, wait_until
+from boxoffice import bearer, binary, clean_environment, expect_problem, wait_until
 
 SCHEDULE = 1
 
@@ -335,3 +337,91 @@ def test_it_says_the_same_as_json(data):
     assert report["violations"] == len(report["findings"]) == text.count("violation: ")
     assert all(f"violation: {finding}\n" in text for finding in report["findings"])
     assert report["reservations"]["confirming"] == 1
+
+
+# ---- of a running server ----
+
+AUDIT = "/api/v1/admin/audit"
+
+
+class Buyers:
+    """Buyers who hold, fail to pay, charge, pay and cancel until they are told to stop."""
+
+    def __init__(self, server, count):
+        self.stopped, self.sales, self.wrong = threading.Event(), 0, []
+        users = [server.user(client=server.client()) for _ in range(count)]
+        schedules = [s["scheduleId"] for s in users[0].client.get("/concerts/schedule").data]
+        self.threads = [threading.Thread(target=self._run, args=(user, schedule), daemon=True)
+                        for user, schedule in zip(users, schedules)]
+
+    def _run(self, user, schedule_id):
+        try:
+            while not self.stopped.is_set():
+                seat = user.seats(schedule_id, "AVAILABLE")[0]
+                held = user.hold(schedule_id, seat["seatId"]).data
+                short = user.confirm(held["reservationId"])
+                if short.status != 200:
+                    user.charge(expect_problem(short, 409, "insufficient-points")["shortBy"])
+                    assert user.confirm(held["reservationId"]).status == 200
+                user.post(f"/api/v1/reservations/{held['reservationId']}/cancel").data
+                self.sales += 1
+        except BaseException as error:
+            self.wrong.append(error)
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopped.set()
+        for thread in self.threads:
+            thread.join(60)
+
+
+def test_a_server_is_audited_while_it_sells(start):
+    server = start("--demo", "--seat-workers", 2, "--wallet-workers", 2)
+    with Buyers(server, 8) as buyers:
+        wait_until(lambda: buyers.sales > 8 or buyers.wrong, "buyers buy")
+        for count in range(5):
+            before = buyers.sales
+            report = server.admin(AUDIT).data
+            assert report["violations"] == 0, report["findings"]
+            assert report["rebuiltWorkers"] == 5
+            points = report["points"]
+            assert points["granted"] == points["balances"] + points["paid"] + points["inFlight"]
+            wait_until(lambda: buyers.sales > before or buyers.wrong, "sales go on")
+        assert audit(server.data).returncode == 0
+    assert buyers.wrong == []
+
+
+def test_a_server_that_has_lost_a_point_says_so(start, data):
+    """The rows are sound by themselves, so that the server starts without a complaint."""
+    change_a_balance(data)
+    data.save()
+    server = start(data=data.path)
+    report = server.admin(AUDIT).data
+    assert report["violations"] == len(report["findings"]) > 1
+    assert "points are not conserved" in report["findings"]
+    assert any("wallet-0: its events contradict each other" in finding
+               for finding in report["findings"]), "the wallet has paid from the wrong balance"
+    server.end()
+
+
+def test_one_audit_at_a_time(start):
+    server = start("--demo")
+    assert server.admin(AUDIT).data["violations"] == 0
+    with open(server.data / "audit.lock") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        expect_problem(server.admin(AUDIT), 503, "overloaded")
+        assert audit(server.data).returncode == 75
+    assert server.admin(AUDIT).status == 200
+    expect_problem(server.client().get(AUDIT), 401, "unauthorized")
+
+
+def test_a_client_that_goes_ends_its_audit(start):
+    server = start("--demo", "--demo-holds", 30_000)
+    with server.wire() as wire:
+        wire.send(f"GET {AUDIT} HTTP/1.1\r\nHost: b\r\n"
+                  f"Authorization: {bearer(server.admin_key)}\r\n\r\n")
+    wait_until(lambda: server.admin(AUDIT).status == 200, "the next one has its turn")

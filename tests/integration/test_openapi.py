@@ -1,6 +1,8 @@
 """docs/openapi.yaml against the running server, both ways: every documented status is produced here,
 and every answer's status, code, headers and body are documented (contract.py judges each)."""
 
+import fcntl
+import json
 import os
 import re
 import signal
@@ -17,6 +19,9 @@ if contract.yaml is None:
         raise ImportError("the document is read with PyYAML and jsonschema")
     pytest.skip("the document is read with PyYAML and jsonschema", allow_module_level=True)
 
+CONCERT = {"title": "One seat", "schedules": [
+    {"openDate": "2027-03-01", "startTime": "19:00", "endTime": "21:00",
+     "sections": [{"name": "A", "rows": 1, "seatsPerRow": 1, "amount": 1}]}]}
 UNKNOWN = 2 ** 53 - 65  # an id that nothing has
 ROUTE = re.compile(r'^ROUTE\(\w+,\s+(\w+),\s+"([^"]+)"', re.MULTILINE)
 
@@ -109,7 +114,7 @@ class Buyer(User):
             "makeReservation": {"scheduleId": self.schedule_id, "seatIds": [self.seat_id]},
             "confirmReservationAlias": {"reservationId": self.reservation_id},
             "chargePoints": {"amount": 1000}, "usePoints": {"amount": 1},
-            "setBreaker": {"mode": "AUTO"},
+            "setBreaker": {"mode": "AUTO"}, "createConcert": CONCERT,
         }
         return bodies[operation.name] if "requestBody" in operation.definition else None
 
@@ -229,26 +234,37 @@ def the_unready(start):
     server.end()
 
 
-def keys_used_up(server):
-    """429: charges and uses share a user's 10,000 keys, holds count by schedule."""
-    buyer = Buyer(server.client(), server.new_user_id(), schedule_id=2)
-    requests = [("POST", buyer.points + "/charges", '{"amount":1}'),
-                ("POST", "/api/v1/reservations",
-                 f'{{"scheduleId":2,"seatIds":[{buyer.seat_id}]}}')]
-    pipelined = 16
+def pipelined(server, request, count, together=16):
+    """Sends request(n) for n in range(count); every answer is a success."""
     with server.wire() as wire:
-        for method, path, body in requests:
-            for first in range(0, 10_000, pipelined):
-                wire.send("".join(
-                    f"{method} {path} HTTP/1.1\r\nHost: b\r\nAuthorization: {buyer.token}\r\n"
-                    f"Idempotency-Key: k{n}\r\nContent-Type: application/json\r\n"
-                    f"Content-Length: {len(body)}\r\n\r\n{body}"
-                    for n in range(first, first + pipelined)))
-                for _ in range(pipelined):
-                    assert wire.answer().status in (200, 201)
+        for first in range(0, count, together):
+            wire.send("".join(request(n) for n in range(first, first + together)))
+            for _ in range(together):
+                answer = wire.answer()
+                assert answer.status in (200, 201), answer
+
+
+def keyed(path, token, body):
+    text = json.dumps(body, separators=(",", ":"))
+    return lambda n: (f"POST {path} HTTP/1.1\r\nHost: b\r\nAuthorization: {token}\r\n"
+                      f"Idempotency-Key: k{n}\r\nContent-Type: application/json\r\n"
+                      f"Content-Length: {len(text)}\r\n\r\n{text}")
+
+
+def keys_used_up(server):
+    """429: charges and uses share a user's 10,000 keys, holds count by schedule, the admin's are
+    creations."""
+    buyer = Buyer(server.client(), server.new_user_id(), schedule_id=2)
+    hold = {"scheduleId": 2, "seatIds": [buyer.seat_id]}
+    admin = bearer(server.admin_key)
+    pipelined(server, keyed(buyer.points + "/charges", buyer.token, {"amount": 1}), 10_000)
+    pipelined(server, keyed("/api/v1/reservations", buyer.token, hold), 10_000)
+    pipelined(server, keyed("/api/v1/admin/concerts", admin, CONCERT), 10_000)
     buyer.charge(1, key="one-more")
     buyer.use(1, key="one-more")
     buyer.hold(2, buyer.seat_id, key="one-more")
+    for key, body in (("one-more", CONCERT), ("k1", CONCERT | {"title": "Another"})):  # 429, 422
+        buyer.client.post("/api/v1/admin/concerts", body, token=admin, key=key)
 
 
 def the_closed_off(judge, server):
@@ -263,10 +279,26 @@ def the_closed_off(judge, server):
             assert answer.data["mode"] == mode
 
     order("FORCED_OPEN")
-    for operation in judge.operations:
-        if is_documented(operation, 503):
-            ask(operation, buyer, key)
+    with open(server.data / "audit.lock") as lock:  # and an audit is under way
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for operation in judge.operations:
+            if is_documented(operation, 503):
+                ask(operation, buyer, key)
     order("AUTO")
+
+
+def the_followers(server):
+    """503: a front lets 16 follow the events, and not one more."""
+    follow = {"Accept": "text/event-stream"}
+    admin = bearer(server.admin_key)
+    wires = [server.wire() for _ in range(16)]
+    for wire in wires:
+        wire.send("GET /api/v1/admin/events HTTP/1.1\r\nHost: b\r\n"
+                  f"Authorization: {admin}\r\nAccept: text/event-stream\r\n\r\n")
+        assert b" 200 " in wire.file.readline()
+    assert server.client().get("/api/v1/admin/events", token=admin, headers=follow).status == 503
+    for wire in wires:
+        wire.close()
 
 
 def the_full_disk(judge, start, small_disk):
@@ -304,6 +336,7 @@ def test_documented_and_produced_statuses_are_the_same(small_disk, judge, start,
     keys_used_up(server)
     for operation in judge.operations:
         happy_requests(operation, buyer, server.admin_key)
+    the_followers(server)
     the_full_disk(judge, start, small_disk)
     the_closed_off(judge, server)
     produced = {(name, status) for name, status, _ in judge.seen}
