@@ -1,6 +1,7 @@
 #include "check.h"
 #include "clock.h"
 #include "crash_point.h"
+#include "dead_letters.h"
 #include "runtime.h"
 #include <string.h>
 
@@ -276,9 +277,14 @@ static void decide_decoded(struct worker *worker, struct channel_consumer *chann
 void worker_decide_request(struct worker *worker, struct channel_consumer *channel,
                            struct slot *slot, uint64_t request_id, uint64_t resumed_attempt)
 {
+    worker->batch.requests++;
+    if (slot->suspicions >= SUSPICIONS_MAX) {
+        stat_add(&worker->stats->dead_letters_total, 1);
+        refuse(worker, channel, slot, request_id, OUTCOME_DEAD_LETTERED);
+        return;
+    }
     mark_request(worker, channel, slot, request_id);
     CRASH_POINT_OF(REQUEST_TAKEN, slot->actor);
-    worker->batch.requests++;
     const struct request_info *info = request_info(slot->kind);
     size_t size = slot->request_size;
     if (info == NULL || info->owner != worker->behaviour->role ||

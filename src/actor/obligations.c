@@ -1,6 +1,7 @@
 #include "obligations.h"
 #include "check.h"
 #include "crash_point.h"
+#include "dead_letters.h"
 #include "pack.h"
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +54,7 @@ enum status obligations_open(struct obligations *obligations, struct segment *se
     memset(obligations, 0, sizeof *obligations);
     TAILQ_INIT(&obligations->waiting);
     TAILQ_INIT(&obligations->sent);
+    TAILQ_INIT(&obligations->resting);
     obligations->segment = segment;
     obligations->buckets = calloc(BUCKET_COUNT, sizeof(struct obligation *));
     if (obligations->buckets == NULL)
@@ -92,6 +94,7 @@ void obligations_close(struct obligations *obligations)
 {
     free_list(&obligations->waiting);
     free_list(&obligations->sent);
+    free_list(&obligations->resting);
     if (obligations->has_pool)
         slot_pool_close(&obligations->pool);
     free(obligations->by_slot);
@@ -163,7 +166,8 @@ void obligations_remove(struct obligations *obligations, uint8_t actor_kind, uin
         if (obligations->by_slot[obligation->slot] == obligation)
             obligations->by_slot[obligation->slot] = NULL;
     } else {
-        TAILQ_REMOVE(&obligations->waiting, obligation, link);
+        TAILQ_REMOVE(obligation->resting ? &obligations->resting : &obligations->waiting,
+                     obligation, link);
     }
     free(obligation);
     obligations->count--;
@@ -192,6 +196,7 @@ static bool submit(struct obligations *obligations, struct obligation *obligatio
     slot->kind = obligation->request_kind;
     slot->actor = obligation->key;
     slot->deadline_ms = DEADLINE_NEVER_MS;
+    slot->suspicions = obligation->dead_letters > 0 ? SUSPICIONS_MAX - 1 : 0;
     memcpy(slot_request(slot), obligation->request, obligation->size);
     slot->request_size = obligation->size;
     if (channel_submit(channel_to(obligations, obligation->target), slot) != STATUS_OK) {
@@ -207,9 +212,23 @@ static bool submit(struct obligations *obligations, struct obligation *obligatio
     return true;
 }
 
+static void rouse(struct obligations *obligations, uint64_t now_ms)
+{
+    struct obligation *next, *obligation = TAILQ_FIRST(&obligations->resting);
+    for (; obligation != NULL; obligation = next) {
+        next = TAILQ_NEXT(obligation, link);
+        if (obligation->send_at_ms > now_ms)
+            continue;
+        obligation->resting = false;
+        TAILQ_REMOVE(&obligations->resting, obligation, link);
+        TAILQ_INSERT_HEAD(&obligations->waiting, obligation, link);
+    }
+}
+
 void obligations_send(struct obligations *obligations, uint64_t now_ms)
 {
     struct obligation *obligation;
+    rouse(obligations, now_ms);
     while ((obligation = TAILQ_FIRST(&obligations->waiting)) != NULL &&
            obligation->send_at_ms <= now_ms && submit(obligations, obligation))
         ;
@@ -237,6 +256,18 @@ bool obligations_next_reply(struct obligations *obligations, struct obligation *
     return false;
 }
 
+static uint64_t retry_ms(struct obligation *obligation, uint16_t outcome)
+{
+    uint64_t wait_ms = OBLIGATION_DEAD_RETRY_MS;
+    if (outcome != OUTCOME_DEAD_LETTERED)
+        return OBLIGATION_RETRY_MS;
+    for (unsigned i = 0; i < obligation->dead_letters && wait_ms < OBLIGATION_DEAD_RETRY_MAX_MS;
+         i++)
+        wait_ms *= 2;
+    obligation->dead_letters++;
+    return wait_ms < OBLIGATION_DEAD_RETRY_MAX_MS ? wait_ms : OBLIGATION_DEAD_RETRY_MAX_MS;
+}
+
 void obligations_replied(struct obligations *obligations, struct slot *slot, uint64_t now_ms)
 {
     uint32_t number = slot_pool_number(&obligations->pool, slot);
@@ -244,9 +275,11 @@ void obligations_replied(struct obligations *obligations, struct slot *slot, uin
     if (open != NULL) {
         obligations->by_slot[number] = NULL;
         open->sent = false;
-        open->send_at_ms = now_ms + OBLIGATION_RETRY_MS;
+        open->send_at_ms = now_ms + retry_ms(open, slot->outcome);
+        open->resting = slot->outcome == OUTCOME_DEAD_LETTERED;
         TAILQ_REMOVE(&obligations->sent, open, link);
-        TAILQ_INSERT_TAIL(&obligations->waiting, open, link);
+        TAILQ_INSERT_TAIL(open->resting ? &obligations->resting : &obligations->waiting, open,
+                          link);
     }
     slot_pool_release(&obligations->pool, slot);
 }

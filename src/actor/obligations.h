@@ -10,23 +10,29 @@
  * either side or when the answer did not settle it, paced by free slots. */
 
 struct obligation {
-    TAILQ_ENTRY(obligation) link; /* waiting to be sent, or sent */
+    TAILQ_ENTRY(obligation) link; /* waiting to be sent, resting, or sent */
     struct obligation *hash_next;
     uint8_t actor_kind;
     uint64_t actor, number;
     uint16_t request_kind;
-    bool sent;
-    uint64_t send_at_ms; /* waiting: not before */
-    uint32_t slot;       /* sent: its slot's number */
-    unsigned target;     /* process index */
-    uint64_t key;        /* the request's actor key */
+    bool sent, resting;
+    unsigned dead_letters; /* how often its target gave up on it */
+    uint64_t send_at_ms;   /* waiting: not before */
+    uint32_t slot;         /* sent: its slot's number */
+    unsigned target;       /* process index */
+    uint64_t key;          /* the request's actor key */
     uint32_t size;
     uint8_t request[128]; /* encoded */
 };
 
 TAILQ_HEAD(obligation_list, obligation);
 
-enum { OBLIGATION_TARGETS_MAX = 24, OBLIGATION_RETRY_MS = 100 };
+enum {
+    OBLIGATION_TARGETS_MAX = 24,
+    OBLIGATION_RETRY_MS = 100,
+    OBLIGATION_DEAD_RETRY_MS = 30000, /* after a dead letter; doubles with each of a row */
+    OBLIGATION_DEAD_RETRY_MAX_MS = 900000,
+};
 
 struct obligations {
     struct segment *segment;
@@ -35,8 +41,9 @@ struct obligations {
     struct channel_producer channels[OBLIGATION_TARGETS_MAX];
     unsigned channel_count;
     struct obligation **buckets;
-    struct obligation **by_slot; /* who waits for a slot's reply; NULL: nobody any more */
-    struct obligation_list waiting, sent;
+    struct obligation **by_slot;          /* who waits for a slot's reply; NULL: nobody any more */
+    struct obligation_list waiting, sent; /* waiting: those that are due first come first */
+    struct obligation_list resting;       /* dead-lettered ones until their next try */
     size_t count;
 };
 
@@ -64,7 +71,9 @@ void obligations_send(struct obligations *obligations, uint64_t now_ms);
  * obligations_replied. False when there is none. Replies that nobody waits for are dropped. */
 bool obligations_next_reply(struct obligations *obligations, struct obligation **obligation,
                             struct slot **slot);
-/* Frees the slot; if the obligation is still open it is sent again after OBLIGATION_RETRY_MS. */
+/* Frees the slot; if the obligation is still open it is sent again after OBLIGATION_RETRY_MS. One
+ * that its target died of twice is still owed: it is sent again after a much longer time, suspect
+ * from the start, so that each try costs the target at most one death. */
 void obligations_replied(struct obligations *obligations, struct slot *slot, uint64_t now_ms);
 /* True when a reply is waiting in a completion ring. */
 bool obligations_pending(const struct obligations *obligations);

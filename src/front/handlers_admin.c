@@ -1,4 +1,5 @@
 #include "application.h"
+#include "dead_letters.h"
 #include "handlers.h"
 #include "text.h"
 #include <string.h>
@@ -162,4 +163,53 @@ void handle_breaker_set(struct application *application, struct exchange *exchan
                 return;
             }
     answer_invalid_field(exchange, "mode", "A mode is AUTO, FORCED_OPEN or DISABLED.");
+}
+
+/* ---- dead letters ---- */
+
+static void dead_letter_render(struct json_out *json, const struct segment *segment,
+                               const struct dead_letter *letter)
+{
+    const struct process_entry *worker = segment_process(segment, letter->worker);
+    const struct process_entry *sender = segment_process(segment, letter->sender);
+    const struct request_info *info = request_info((uint16_t)letter->kind);
+    if (worker == NULL || sender == NULL)
+        return;
+    json_object_open(json);
+    json_member_time(json, "at", letter->at_ms);
+    json_member_text(json, "role", role_text((enum role)worker->role));
+    json_member_u64(json, "index", worker->instance);
+    json_member_text(json, "request", info != NULL ? info->name : "unknown");
+    json_member_u64(json, "actorId", letter->actor);
+    json_member_u64(json, "requestId", letter->request_id);
+    json_member_text(json, "senderRole", role_text((enum role)sender->role));
+    json_member_u64(json, "senderIndex", sender->instance);
+    json_member_text(json, "cause", exit_cause_api((enum exit_cause)letter->cause));
+    json_member_text(json, "obituary", letter->obituary);
+    json_object_close(json);
+}
+
+static void dead_letters_render(struct json_out *json, const void *context)
+{
+    const struct segment *segment = context;
+    const struct dead_letters *letters = segment_dead_letters(segment);
+    uint64_t count = atomic_load(&letters->count);
+    json_object_open(json);
+    json_member_u64(json, "total", count);
+    json_key(json, "deadLetters");
+    json_array_open(json);
+    for (unsigned back = 0; back < DEAD_LETTERS_MAX && back < count; back++) {
+        struct dead_letter letter;
+        if (dead_letters_read(letters, count - back, &letter))
+            dead_letter_render(json, segment, &letter);
+    }
+    json_array_close(json);
+    json_object_close(json);
+}
+
+void handle_dead_letters_list(struct application *application, struct exchange *exchange,
+                              const struct call *call)
+{
+    (void)call;
+    answer_rendered(exchange, 200, dead_letters_render, application->segment);
 }

@@ -85,6 +85,7 @@ static bool fill_header(struct segment_header *header, const struct segment_layo
     header->stats_at = layout->stats_at;
     header->http_stats_at = layout->http_stats_at;
     header->breakers_at = layout->breakers_at;
+    header->dead_letters_at = layout->dead_letters_at;
     header->catalogue_at = layout->catalogue_at;
     memcpy(header->pools_at, layout->pools_at, sizeof header->pools_at);
     memcpy(header->channels_at, layout->channels_at, sizeof header->channels_at);
@@ -203,6 +204,7 @@ static bool header_matches(const struct segment_header *header, uint64_t size)
               header->stats_at == layout->stats_at &&
               header->http_stats_at == layout->http_stats_at &&
               header->breakers_at == layout->breakers_at &&
+              header->dead_letters_at == layout->dead_letters_at &&
               header->catalogue_at == layout->catalogue_at &&
               memcmp(header->pools_at, layout->pools_at, sizeof header->pools_at) == 0 &&
               memcmp(header->channels_at, layout->channels_at, sizeof header->channels_at) == 0;
@@ -332,6 +334,11 @@ struct catalogue *segment_catalogue(const struct segment *segment, unsigned seat
 struct breaker_table *segment_breakers(const struct segment *segment)
 {
     return segment_at(segment, segment->header->breakers_at);
+}
+
+struct dead_letters *segment_dead_letters(const struct segment *segment)
+{
+    return segment_at(segment, segment->header->dead_letters_at);
 }
 
 unsigned segment_owner(const struct segment *segment, enum role role, uint64_t key)

@@ -10,10 +10,10 @@
 #include <sys/types.h>
 
 /* The one shared-memory segment: a sealed memfd that the supervisor makes and every child maps.
- * Layout: header, process table, statistics, breakers, catalogue, slot pools, channels, guard.
- * Everything after the header is written by several processes and trusted by none; the header is
- * written by the supervisor alone, and children map it read-only. Most of the segment is address
- * space: a page gets memory when it is first touched. */
+ * Layout: header, process table, statistics, breakers, dead letters, catalogue, slot pools,
+ * channels, guard. Everything after the header is written by several processes and trusted by none;
+ * the header is written by the supervisor alone, and children map it read-only. Most of the segment
+ * is address space: a page gets memory when it is first touched. */
 
 enum {
     PROCESS_MAX = 48,
@@ -96,6 +96,7 @@ struct process_entry {
 };
 
 struct breaker_table;
+struct dead_letters;
 
 /* What an identity key verifies. */
 enum identity_kind {
@@ -125,7 +126,7 @@ struct segment_header {
     uint8_t identity_key[IDENTITY_KEY_SIZE]; /* a secret, or a public key */
     struct config config;
     /* offsets from the segment's start */
-    uint64_t processes_at, stats_at, http_stats_at, breakers_at, catalogue_at;
+    uint64_t processes_at, stats_at, http_stats_at, breakers_at, dead_letters_at, catalogue_at;
     uint64_t pools_at[PROCESS_MAX];
     uint64_t channels_at[PROCESS_MAX][PROCESS_MAX]; /* [producer][consumer]; 0: none */
 };
@@ -158,7 +159,8 @@ unsigned segment_process_of(const struct segment *segment, enum role role, unsig
 struct process_stats *segment_stats(const struct segment *segment, unsigned index);
 struct http_stats *segment_http_stats(const struct segment *segment, unsigned front_instance);
 struct catalogue *segment_catalogue(const struct segment *segment, unsigned seat_instance);
-struct breaker_table *segment_breakers(const struct segment *segment); /* guard.h */
+struct breaker_table *segment_breakers(const struct segment *segment);    /* guard.h */
+struct dead_letters *segment_dead_letters(const struct segment *segment); /* dead_letters.h */
 /* Which worker owns an actor key: the process whose instance is (key mod 64) mod the number of the
  * role's workers. */
 unsigned segment_owner(const struct segment *segment, enum role role, uint64_t key);

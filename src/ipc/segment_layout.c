@@ -1,6 +1,7 @@
 #include "segment_layout.h"
 
 #include "catalogue.h"
+#include "dead_letters.h"
 #include "guard.h"
 
 #include <string.h>
@@ -156,6 +157,7 @@ static uint64_t layout_hash(const struct segment_layout *layout)
         layout->stats_at,
         layout->http_stats_at,
         layout->breakers_at,
+        layout->dead_letters_at,
         layout->catalogue_at,
         sizeof(struct segment_header),
         sizeof(struct config),
@@ -163,6 +165,7 @@ static uint64_t layout_hash(const struct segment_layout *layout)
         sizeof(struct process_stats),
         sizeof(struct http_stats),
         sizeof(struct breaker_table),
+        sizeof(struct dead_letters),
         sizeof(struct catalogue),
         sizeof(struct slot),
         sizeof(struct ring),
@@ -201,6 +204,7 @@ bool segment_layout_compute(struct segment_layout *layout, const struct config *
     layout->stats_at = place(&layout->size, layout->process_count * segment_stats_stride());
     layout->http_stats_at = place(&layout->size, config->fronts * segment_http_stats_stride());
     layout->breakers_at = place(&layout->size, sizeof(struct breaker_table));
+    layout->dead_letters_at = place(&layout->size, sizeof(struct dead_letters));
     layout->catalogue_at = place(&layout->size, config->seat_workers * segment_catalogue_stride());
     place_pools(layout, config, ROLE_FRONT);
     place_pools(layout, config, ROLE_SEAT);

@@ -2,6 +2,7 @@
 #include "last_words.h"
 #include "crash_point.h"
 #include "log.h"
+#include "suspicion.h"
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -164,6 +165,8 @@ static void ended(struct child *child, const struct child_exit *end, enum exit_c
     bool park = exit_is_fault(cause) && child->record.parked;
     struct last_words words;
     last_words_take(&words, child->context->segment, child->index);
+    if (exit_is_suspicious(cause) && !child->frozen)
+        suspicion_note(child->context->segment, child->index, cause, words.obituary);
     atomic_store(&child->entry->pid, 0);
     child->last_cause = cause;
     child->due_ms = now_ms + delay_ms;

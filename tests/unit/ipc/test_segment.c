@@ -1,6 +1,7 @@
 #include "fixture.h"
 
 #include "catalogue.h"
+#include "dead_letters.h"
 #include "guard.h"
 
 #include <fcntl.h>
@@ -98,6 +99,7 @@ static unsigned collect(const struct segment *segment, struct range *ranges)
     ranges[count++] = (struct range){(const uint8_t *)(at), (const uint8_t *)(at) + (size)}
     RANGE(header, sizeof *header);
     RANGE(segment_breakers(segment), sizeof(struct breaker_table));
+    RANGE(segment_dead_letters(segment), sizeof(struct dead_letters));
     for (unsigned i = 0; i < header->process_count; i++) {
         struct slot_area area;
 
