@@ -261,6 +261,10 @@ static void decide_decoded(struct worker *worker, struct channel_consumer *chann
     const struct decision *decision = &worker->decision;
     check(decision->event_count == 0 || worker->batch.in_transaction);
     apply_events(worker, actor);
+    if (decision->deferred && slot->impatient != 0) {
+        refuse(worker, channel, slot, request_id, OUTCOME_UNAVAILABLE);
+        return;
+    }
     if (decision->deferred) {
         if (channel_defer(slot, request_id, decision->wait_key, decision->wait_attempt) &&
             !waiter_add(worker, channel, slot, request_id, decision->wait_key))

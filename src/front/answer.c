@@ -176,12 +176,9 @@ static void answer_outcome(struct exchange *exchange, const struct dispatch_repl
     char data[ANSWER_SIZE + RESERVATION_SEATS_MAX * 21], headers[48];
     struct json_out json;
     enum problem problem = problem_of_outcome(reply->outcome);
-    const char *detail = NULL;
-    if (reply->undone)
-        detail = "What answers this is not available at the moment. Nothing was done. Ask again.";
     snprintf(headers, sizeof headers, "Retry-After: %u\r\n", reply->retry_s);
     json_out_init(&json, data, sizeof data);
-    problem_open(&json, problem, detail);
+    problem_open(&json, problem, reply->detail);
     if (reply->kind == REPLY_SHORTAGE)
         shortage_members(&json, exchange, &reply->value->shortage);
     else if (reply->kind == REPLY_TAKEN)

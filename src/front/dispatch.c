@@ -77,6 +77,11 @@ static struct exchange *wait_end(struct dispatch_wait *wait)
 
 /* ---- breakers ---- */
 
+static const char not_asked[] =
+    "What answers this is not available at the moment. Nothing was done. Ask again.";
+static const char begun[] = "What this waits for is not available at the moment. It was begun and "
+                            "ends by itself; ask again for its outcome.";
+
 /* The generation that is READY, or 0. */
 static uint32_t ready_generation(const struct process_entry *entry)
 {
@@ -99,7 +104,8 @@ static void feed(struct dispatch_wait *wait, enum outcome outcome)
 {
     uint64_t now_ns = clock_monotonic_ns(), duration_ns = now_ns - wait->asked_ns;
     uint32_t permit = wait->permit;
-    bool failed = outcome == OUTCOME_UNAVAILABLE || outcome == OUTCOME_INTERNAL;
+    bool failed =
+        (outcome == OUTCOME_UNAVAILABLE && wait->saga == NULL) || outcome == OUTCOME_INTERNAL;
     bool opens_saga = (request_info(wait->kind)->flags & REQUEST_OPENS_SAGA) != 0;
     if (permit == 0)
         return;
@@ -141,7 +147,7 @@ void dispatch_watch(struct dispatch *dispatch)
 
 static struct slot *request_submit(struct dispatch *dispatch, const struct request_info *info,
                                    const union request *request, unsigned owner,
-                                   uint64_t deadline_ms)
+                                   uint64_t deadline_ms, bool impatient)
 {
     struct slot *slot = slot_pool_claim(&dispatch->pool, (info->flags & REQUEST_LARGE) != 0);
     if (slot == NULL)
@@ -153,18 +159,11 @@ static struct slot *request_submit(struct dispatch *dispatch, const struct reque
     slot->actor = request_key(info->kind, request);
     slot->deadline_ms = deadline_ms;
     slot->request_size = (uint32_t)size;
+    slot->impatient = impatient;
     if (channel_submit(dispatch->channels[owner], slot) == STATUS_OK)
         return slot;
     slot_pool_release(&dispatch->pool, slot);
     return NULL;
-}
-
-static void refuse_open(struct exchange *exchange, dispatch_reply_cb callback, struct guard *guard,
-                        uint64_t now_ns, bool undone)
-{
-    callback(exchange, &(struct dispatch_reply){.outcome = OUTCOME_UNAVAILABLE,
-                                                .retry_s = guard_retry_s(guard, now_ns),
-                                                .undone = undone});
 }
 
 void dispatch_ask(struct dispatch *dispatch, struct exchange *exchange, uint16_t kind,
@@ -178,10 +177,13 @@ void dispatch_ask(struct dispatch *dispatch, struct exchange *exchange, uint16_t
     struct guard *guard = is_guarded(dispatch->segment, owner) ? &dispatch->guards[owner] : NULL;
     uint32_t permit = 0;
     if (guard != NULL && !guard_admit(guard, now_ns, &permit)) {
-        refuse_open(exchange, callback, guard, now_ns, true);
+        callback(exchange, &(struct dispatch_reply){.outcome = OUTCOME_UNAVAILABLE,
+                                                    .retry_s = guard_retry_s(guard, now_ns),
+                                                    .detail = not_asked});
         return;
     }
-    struct slot *slot = request_submit(dispatch, info, request, owner, deadline_ms);
+    struct guard *saga = saga_guard(dispatch, kind, request, now_ns);
+    struct slot *slot = request_submit(dispatch, info, request, owner, deadline_ms, saga != NULL);
     if (slot == NULL) {
         if (guard != NULL)
             guard_cancel(guard, permit);
@@ -191,21 +193,15 @@ void dispatch_ask(struct dispatch *dispatch, struct exchange *exchange, uint16_t
     }
     struct dispatch_wait *wait = &dispatch->waits[slot_pool_number(&dispatch->pool, slot)];
     check(wait->exchange == NULL);
-    *wait = (struct dispatch_wait){.callback = callback,
+    *wait = (struct dispatch_wait){.exchange = exchange,
+                                   .callback = callback,
                                    .deadline_ms = deadline_ms,
                                    .asked_ns = now_ns,
                                    .guard = guard,
+                                   .saga = saga,
                                    .permit = permit,
                                    .generation = guard != NULL ? ready_generation(guard->entry) : 0,
                                    .kind = kind};
-    struct guard *open = saga_guard(dispatch, kind, request, now_ns);
-    if (open != NULL) {
-        permit_return(wait);
-        guard_count_refusal(open);
-        refuse_open(exchange, callback, open, now_ns, false);
-        return;
-    }
-    wait->exchange = exchange;
     wait_begin(dispatch, wait);
     exchange->values[DISPATCH_VALUE] = (uintptr_t)wait;
     if (exchange->on_abandon == NULL)
@@ -255,6 +251,11 @@ static void reply_deliver(struct dispatch *dispatch, struct slot *slot)
     struct dispatch_reply reply;
     reply_read(dispatch, slot, &reply);
     feed(wait, reply.outcome);
+    if (wait->saga != NULL && reply.outcome == OUTCOME_UNAVAILABLE) {
+        guard_count_refusal(wait->saga);
+        reply.retry_s = guard_retry_s(wait->saga, clock_monotonic_ns());
+        reply.detail = begun;
+    }
     struct exchange *exchange = wait_end(wait);
     slot_pool_release(&dispatch->pool, slot); /* before the callback, which may ask again */
     wait->callback(exchange, &reply);

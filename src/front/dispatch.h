@@ -21,8 +21,9 @@
  * is late, and the supervisor's state says so), and a saga's time, which is another worker's.
  *
  * A confirm or cancel while the breaker before its wallet is open goes to the seat worker all the
- * same, so that the buyer's seats are kept, but is answered UNAVAILABLE at once: the saga ends when
- * the wallet is back, and whoever asks again joins it. */
+ * same, so that the buyer's seats are kept, but does not wait there for the wallet: UNAVAILABLE
+ * comes as soon as the saga is begun. It ends when the wallet is back, and who asks again joins it.
+ */
 
 enum { DISPATCH_DEADLINE_MS = 5000 };
 
@@ -31,7 +32,7 @@ struct dispatch_reply {
     uint16_t kind;            /* enum reply_kind */
     const union reply *value; /* decoded as `kind` says; valid during the callback */
     unsigned retry_s;         /* not 0: a breaker is open; ask again after that */
-    bool undone;              /* then: nothing was done */
+    const char *detail;       /* then: what that means */
 };
 /* Called once for each dispatch_ask whose client is still there, perhaps within dispatch_ask. */
 typedef void (*dispatch_reply_cb)(struct exchange *exchange, const struct dispatch_reply *reply);
@@ -43,6 +44,7 @@ struct dispatch_wait {
     uint64_t deadline_ms;
     uint64_t asked_ns;
     struct guard *guard; /* of the worker that was asked */
+    struct guard *saga;  /* open, before the worker that a saga needs; NULL: it may wait for that */
     uint32_t permit;     /* of that; 0: given back */
     uint32_t generation; /* of the worker, when it was READY; else 0 */
     uint16_t kind;

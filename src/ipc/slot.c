@@ -1,7 +1,8 @@
 #include "slot.h"
 
 _Static_assert(offsetof(struct slot, body) == 128, "a slot's head is two cache lines");
-_Static_assert(offsetof(struct slot, large) == 70, "a slot's head has no padding between fields");
+_Static_assert(offsetof(struct slot, impatient) == 72,
+               "a slot's head has no padding between fields");
 _Static_assert(128 + SLOT_SMALL_REQUEST_SIZE + SLOT_SMALL_REPLY_SIZE == SLOT_SMALL_STRIDE,
                "small slots fill their stride");
 _Static_assert(128 + SLOT_LARGE_REQUEST_SIZE + SLOT_LARGE_REPLY_SIZE <= SLOT_LARGE_STRIDE,

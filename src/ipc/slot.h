@@ -33,6 +33,7 @@ struct slot {
     uint16_t outcome;            /* enum outcome */
     uint16_t suspicions;         /* deaths of a worker while it decided this request */
     uint16_t large;              /* set at every claim; see slot_request_capacity */
+    uint16_t impatient;          /* 1: UNAVAILABLE instead of waiting for another worker */
     _Alignas(64) uint8_t body[]; /* request area, then reply area */
 };
 

@@ -130,6 +130,7 @@ struct slot *slot_pool_claim(struct slot_pool *pool, bool large)
             pool->next_request_id++;
             slot->large = large;
             slot->suspicions = 0;
+            slot->impatient = 0;
             CRASH_POINT(SLOT_CLAIMED);
             return slot;
         }
