@@ -11,6 +11,7 @@
 int command_serve(int argc, char **argv);
 int command_audit(int argc, char **argv);
 int command_backup(int argc, char **argv);
+int command_health(int argc, char **argv);
 int command_worker(int argc, char **argv); /* started by serve only */
 
 /* `boxoffice: ` and one line on stderr; returns `code`. */

@@ -15,6 +15,8 @@ static const struct command {
     {"backup", command_backup,
      "backup --data DIR --to DIR\n                       copy the data of a server, also of one "
      "that runs"},
+    {"health", command_health,
+     "health [--url URL]   ask a server whether it is ready; exit 0 when it is"},
     {"worker", command_worker, NULL},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
