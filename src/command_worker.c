@@ -14,6 +14,8 @@
 
 /* A child of the supervisor: the one place that knows which code serves which role. */
 
+static struct queue_rooms rooms;
+
 static int run_actors(struct heritage *heritage, const struct datadir *datadir)
 {
     char journal_path[DATADIR_PATH_MAX], state_path[DATADIR_PATH_MAX];
@@ -30,6 +32,9 @@ static int run_actors(struct heritage *heritage, const struct datadir *datadir)
     switch (heritage->role) {
     case ROLE_QUEUE:
         options.behaviour = &queue_behaviour;
+        queue_rooms_init(&rooms, segment_waiting_rooms(&heritage->segment));
+        options.publish_context = &rooms;
+        options.claim_gate = &rooms.gate;
         break;
     case ROLE_SEAT:
         options.behaviour = &seat_behaviour;

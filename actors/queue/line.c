@@ -25,6 +25,13 @@ static uint32_t find(const struct line *line, uint64_t block)
     return low;
 }
 
+const uint64_t *line_words(const void *line, uint64_t block)
+{
+    const struct line *of = line;
+    uint32_t at = find(of, block);
+    return at < of->count && of->blocks[at].block == block ? of->blocks[at].words : NULL;
+}
+
 static struct leavers *insert(struct line *line, uint32_t at, uint64_t block)
 {
     if (line->count == line->capacity) {

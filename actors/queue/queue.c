@@ -94,6 +94,7 @@ const struct actor_kind room_kind = {
     .weight = room_weight,
     .decide = room_decide,
     .apply = room_apply,
+    .publish = room_publish,
 };
 
 static const struct actor_kind *const kinds[] = {&room_kind, NULL};
@@ -102,4 +103,5 @@ const struct behaviour queue_behaviour = {
     .role = ROLE_QUEUE,
     .kinds = kinds,
     .route = queue_route,
+    .start = queue_start,
 };

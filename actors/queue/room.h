@@ -112,6 +112,8 @@ static inline bool ticket_is_live(const struct ticket_row *ticket)
 /* line.c */
 void line_load(struct line *line, uint64_t room, const struct row_view *rows);
 void line_fini(struct line *line);
+/* The bits of a block; NULL: nobody of it has left. `line` is a struct line. */
+const uint64_t *line_words(const void *line, uint64_t block);
 /* The first number above `after` that has not left: perhaps one that is not issued yet. */
 uint64_t line_next(const struct line *line, uint64_t after);
 /* Notes that a number has left; its block, for the row. */
@@ -168,6 +170,10 @@ void room_decide_timer(struct decision *decision, const struct room *room);
 void room_decide_status(struct decision *decision, const struct room *room);
 void room_decide_change(struct decision *decision, const struct room *room,
                         const struct room_change *request);
+
+/* publishing.c */
+void room_publish(const void *object, void *publish_context);
+void queue_start(const struct row_view *rows, void *publish_context);
 
 /* room_apply.c */
 void room_apply(void *object, const struct event_view *event, struct row_sink *sink);

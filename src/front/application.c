@@ -18,6 +18,7 @@ enum status application_init(struct application *application, struct segment *se
     application->config = &segment->header->config;
     application->self = self;
     application->http_stats = segment_http_stats(segment, segment_process(segment, self)->instance);
+    application->rooms = segment_waiting_rooms(segment);
     router_init(&application->router);
     cors_init(&application->cors, application->config);
     followers_init(&application->followers, &application->dispatch);
@@ -127,14 +128,62 @@ static enum problem body_check(struct call *call, const char **detail)
     return body_parse(&call->body, request->body);
 }
 
+/* Any call that carries a ticket of somebody who has been admitted claims the place. */
+static void ticket_stands(struct application *application, struct call *call)
+{
+    const struct queue_ticket *ticket = &call->ticket;
+    if (ticket->number == 0)
+        return;
+    call->standing = standing_of(application->rooms, ticket, call->now_ms);
+    if (!standing_claim(application->rooms, ticket, &call->standing))
+        return;
+    union request request;
+    request.ticket_claim = (struct ticket_claim){ticket->room, ticket->user, ticket->number};
+    dispatch_tell(&application->dispatch, REQUEST_TICKET_CLAIM, &request);
+}
+
+/* Which room admits to the schedule that the call names. What is no schedule is the handler's to
+ * refuse; room 0 will do until then. */
+static uint64_t room_of_call(struct application *application, const struct call *call)
+{
+    uint64_t schedule = call->id;
+    const struct catalogue *catalogue;
+    uint32_t at;
+    if (waiting_rooms_count(application->rooms) <= 1)
+        return ROOM_DEFAULT; /* no concert has a room of its own */
+    if (schedule == 0 &&
+        body_integer(&call->body, "scheduleId", 1, ID_MAX, &schedule) != BODY_FIELD_OK)
+        return ROOM_DEFAULT;
+    if (!catalogue_view_schedule(&application->catalogue, schedule, &catalogue, &at))
+        return ROOM_DEFAULT;
+    uint64_t concert = catalogue->schedules[at].concert;
+    return waiting_room_find(application->rooms, concert) != NULL ? concert : ROOM_DEFAULT;
+}
+
+static enum problem admission_check(struct application *application, const struct call *call)
+{
+    if (call->route->access != ACCESS_ADMITTED)
+        return PROBLEM_OK;
+    if (!waiting_rooms_ready(application->rooms))
+        return PROBLEM_UNAVAILABLE;
+    if (call->standing.state != STANDING_ADMITTED ||
+        call->ticket.room != room_of_call(application, call))
+        return PROBLEM_NOT_ADMITTED;
+    return PROBLEM_OK;
+}
+
 static void call_run(struct application *application, struct exchange *exchange, struct call *call)
 {
     const char *detail = NULL;
     enum problem problem = head_check(application, call, &detail);
     if (problem == PROBLEM_OK)
+        ticket_stands(application, call);
+    if (problem == PROBLEM_OK)
         problem = key_check(application, call, &detail);
     if (problem == PROBLEM_OK)
         problem = body_check(call, &detail);
+    if (problem == PROBLEM_OK)
+        problem = admission_check(application, call);
     if (problem == PROBLEM_OK)
         call->route->handler(application, exchange, call);
     else

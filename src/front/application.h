@@ -22,6 +22,7 @@ struct application {
     struct scratch scratch;
     struct catalogue_view catalogue;
     struct ticket_cache tickets;
+    struct waiting_rooms *rooms;
     struct audit_run audit_run;
     uint64_t creations; /* concerts asked for without an idempotency key */
 };

@@ -10,6 +10,7 @@
 enum access {
     ACCESS_PUBLIC,
     ACCESS_TICKET,    /* a genuine token of anybody */
+    ACCESS_ADMITTED,  /* a genuine token that is admitted to the schedule (admission.h) */
     ACCESS_OWNER,     /* a genuine token of the user in the path */
     ACCESS_CHARGER,   /* with a charge key: that key; otherwise OWNER */
     ACCESS_CONFIRMER, /* with --open-confirm: anybody; otherwise TICKET */

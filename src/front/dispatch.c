@@ -208,6 +208,19 @@ void dispatch_ask(struct dispatch *dispatch, struct exchange *exchange, uint16_t
         exchange->on_abandon = dispatch_abandon;
 }
 
+void dispatch_tell(struct dispatch *dispatch, uint16_t kind, const union request *request)
+{
+    const struct slot_pool *pool = &dispatch->pool;
+    const struct request_info *info = request_info(kind);
+    check(info != NULL);
+    if (pool->free_small_count * 2 < pool->small_count)
+        return;
+    unsigned owner = segment_owner(dispatch->segment, info->owner, request_key(kind, request));
+    struct slot *slot = request_submit(dispatch, info, request, owner, UINT64_MAX);
+    if (slot != NULL)
+        dispatch->waits[slot_pool_number(pool, slot)] = (struct dispatch_wait){.told = true};
+}
+
 /* The client's going says nothing about the worker. */
 void dispatch_abandon(struct exchange *exchange)
 {
@@ -244,7 +257,9 @@ static void reply_deliver(struct dispatch *dispatch, struct slot *slot)
 {
     struct dispatch_wait *wait = &dispatch->waits[slot_pool_number(&dispatch->pool, slot)];
     if (wait->exchange == NULL) {
-        stat_add(&dispatch->stats->replies_orphaned_total, 1);
+        if (!wait->told)
+            stat_add(&dispatch->stats->replies_orphaned_total, 1);
+        wait->told = false;
         slot_pool_release(&dispatch->pool, slot);
         return;
     }

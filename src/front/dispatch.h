@@ -48,6 +48,7 @@ struct dispatch_wait {
     uint32_t permit;     /* of that; 0: given back */
     uint32_t generation; /* of the worker, when it was READY; else 0 */
     uint16_t kind;
+    bool told; /* nobody was to wait */
     struct dispatch_wait *older, *newer;
 };
 
@@ -73,6 +74,8 @@ enum { DISPATCH_VALUE = 5 };
 void dispatch_ask(struct dispatch *dispatch, struct exchange *exchange, uint16_t kind,
                   const union request *request, dispatch_reply_cb callback);
 void dispatch_abandon(struct exchange *exchange);
+/* Sends a request whose reply concerns nobody. It is not sent while half of the slots are taken. */
+void dispatch_tell(struct dispatch *dispatch, uint16_t kind, const union request *request);
 
 /* Delivers all replies that are there and returns their number. */
 unsigned dispatch_poll(struct dispatch *dispatch);

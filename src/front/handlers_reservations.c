@@ -61,6 +61,8 @@ void handle_reservation_make(struct application *application, struct exchange *e
     union request request;
     struct hold *hold = &request.hold;
     hold->user = call->ticket.user;
+    hold->room = call->ticket.room;
+    hold->ticket = call->ticket.number;
     if (!input_id(exchange, call, "scheduleId", &hold->schedule) ||
         !input_seats(exchange, call, hold))
         return;

@@ -1,6 +1,7 @@
 #ifndef BOXOFFICE_ROUTES_H
 #define BOXOFFICE_ROUTES_H
 
+#include "admission.h"
 #include "auth.h"
 #include "body.h"
 #include "http.h"
@@ -39,6 +40,7 @@ struct call {
     uint64_t id;                /* of the path; 0 when the pattern has none */
     struct text name;           /* likewise; empty */
     struct queue_ticket ticket; /* zero when the call was let in without one */
+    struct standing standing;   /* of that ticket */
     struct body body;
     struct text idempotency_key; /* valid, or empty */
     uint64_t now_ms;

@@ -87,6 +87,7 @@ static bool fill_header(struct segment_header *header, const struct segment_layo
     header->breakers_at = layout->breakers_at;
     header->dead_letters_at = layout->dead_letters_at;
     header->catalogue_at = layout->catalogue_at;
+    header->waiting_rooms_at = layout->waiting_rooms_at;
     memcpy(header->pools_at, layout->pools_at, sizeof header->pools_at);
     memcpy(header->channels_at, layout->channels_at, sizeof header->channels_at);
     if (!random_bytes(&header->segment_id, sizeof header->segment_id) ||
@@ -206,6 +207,7 @@ static bool header_matches(const struct segment_header *header, uint64_t size)
               header->breakers_at == layout->breakers_at &&
               header->dead_letters_at == layout->dead_letters_at &&
               header->catalogue_at == layout->catalogue_at &&
+              header->waiting_rooms_at == layout->waiting_rooms_at &&
               memcmp(header->pools_at, layout->pools_at, sizeof header->pools_at) == 0 &&
               memcmp(header->channels_at, layout->channels_at, sizeof header->channels_at) == 0;
     free(layout);
@@ -329,6 +331,11 @@ struct catalogue *segment_catalogue(const struct segment *segment, unsigned seat
         return NULL;
     return segment_at(segment,
                       segment->header->catalogue_at + seat_instance * segment_catalogue_stride());
+}
+
+struct waiting_rooms *segment_waiting_rooms(const struct segment *segment)
+{
+    return segment_at(segment, segment->header->waiting_rooms_at);
 }
 
 struct breaker_table *segment_breakers(const struct segment *segment)

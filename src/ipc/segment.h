@@ -7,6 +7,7 @@
 #include "ring.h"
 #include "slot.h"
 #include "stats.h"
+#include "waiting_room.h"
 #include <sys/types.h>
 
 /* The one shared-memory segment: a sealed memfd that the supervisor makes and every child maps.
@@ -127,6 +128,7 @@ struct segment_header {
     struct config config;
     /* offsets from the segment's start */
     uint64_t processes_at, stats_at, http_stats_at, breakers_at, dead_letters_at, catalogue_at;
+    uint64_t waiting_rooms_at;
     uint64_t pools_at[PROCESS_MAX];
     uint64_t channels_at[PROCESS_MAX][PROCESS_MAX]; /* [producer][consumer]; 0: none */
 };
@@ -159,6 +161,7 @@ unsigned segment_process_of(const struct segment *segment, enum role role, unsig
 struct process_stats *segment_stats(const struct segment *segment, unsigned index);
 struct http_stats *segment_http_stats(const struct segment *segment, unsigned front_instance);
 struct catalogue *segment_catalogue(const struct segment *segment, unsigned seat_instance);
+struct waiting_rooms *segment_waiting_rooms(const struct segment *segment);
 struct breaker_table *segment_breakers(const struct segment *segment);    /* guard.h */
 struct dead_letters *segment_dead_letters(const struct segment *segment); /* dead_letters.h */
 /* Which worker owns an actor key: the process whose instance is (key mod 64) mod the number of the

@@ -159,6 +159,7 @@ static uint64_t layout_hash(const struct segment_layout *layout)
         layout->breakers_at,
         layout->dead_letters_at,
         layout->catalogue_at,
+        layout->waiting_rooms_at,
         sizeof(struct segment_header),
         sizeof(struct config),
         sizeof(struct process_entry),
@@ -167,6 +168,7 @@ static uint64_t layout_hash(const struct segment_layout *layout)
         sizeof(struct breaker_table),
         sizeof(struct dead_letters),
         sizeof(struct catalogue),
+        sizeof(struct waiting_rooms),
         sizeof(struct slot),
         sizeof(struct ring),
         sizeof(struct ring_entry),
@@ -206,6 +208,7 @@ bool segment_layout_compute(struct segment_layout *layout, const struct config *
     layout->breakers_at = place(&layout->size, sizeof(struct breaker_table));
     layout->dead_letters_at = place(&layout->size, sizeof(struct dead_letters));
     layout->catalogue_at = place(&layout->size, config->seat_workers * segment_catalogue_stride());
+    layout->waiting_rooms_at = place(&layout->size, sizeof(struct waiting_rooms));
     place_pools(layout, config, ROLE_FRONT);
     place_pools(layout, config, ROLE_SEAT);
     place_channels(layout, config, ROLE_FRONT, ROLE_QUEUE);

@@ -9,6 +9,7 @@ struct segment_layout {
     uint32_t process_count, slots_per_front;
     uint64_t size, hash;
     uint64_t processes_at, stats_at, http_stats_at, breakers_at, dead_letters_at, catalogue_at;
+    uint64_t waiting_rooms_at;
     uint64_t pools_at[PROCESS_MAX];
     uint64_t channels_at[PROCESS_MAX][PROCESS_MAX];
 };

@@ -112,6 +112,36 @@ static inline void worker_open(struct worker *worker, struct fixture *fixture, e
                      STATUS_OK);
 }
 
+/* What the queue worker publishes of a room in which `limit` are admitted at a time. */
+static inline struct waiting_room *room_open(struct fixture *fixture, uint64_t id, uint64_t limit)
+{
+    struct waiting_rooms *rooms = segment_waiting_rooms(&fixture->segment);
+    struct waiting_room *room = waiting_room_add(rooms, id);
+    assert_non_null(room);
+    room->active_limit = limit;
+    room->session_ttl_s = 600;
+    room->claim_ttl_s = 30;
+    waiting_rooms_set_ready(rooms);
+    return room;
+}
+
+static inline const uint64_t *nobody_left(const void *context, uint64_t block)
+{
+    (void)context;
+    (void)block;
+    return NULL;
+}
+
+/* The next of the line gets a session of an hour. */
+static inline void room_admit(struct fixture *fixture, uint64_t id, bool claimed)
+{
+    struct waiting_rooms *rooms = segment_waiting_rooms(&fixture->segment);
+    struct waiting_room *room = waiting_room_find(rooms, id);
+    uint64_t number = room->serving + 1, until_ms = clock_now_ms() + 3600 * 1000;
+    assert_true(waiting_session_admit(rooms, id, number, until_ms, claimed) < SESSION_ENTRIES);
+    waiting_room_serve(room, number, nobody_left, NULL);
+}
+
 static inline struct fixture *fixture_create(const struct config *config)
 {
     struct fixture *fixture = calloc(1, sizeof *fixture);
@@ -125,6 +155,8 @@ static inline struct fixture *fixture_create(const struct config *config)
     worker_open(&fixture->seat, fixture, ROLE_SEAT);
     worker_open(&fixture->wallet, fixture, ROLE_WALLET);
     worker_open(&fixture->relay, fixture, ROLE_RELAY);
+    room_open(fixture, ROOM_DEFAULT, 1000);
+    room_admit(fixture, ROOM_DEFAULT, true); /* ticket 1, that of token_of */
     memset(&answer, 0, sizeof answer.count + sizeof answer.status);
     memset(&stream, 0, sizeof stream);
     return fixture;

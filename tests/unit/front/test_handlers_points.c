@@ -14,97 +14,6 @@ static int teardown(void **state)
     return 0;
 }
 
-static void issue(struct fixture *fixture, const char *path, const char *body, bool is_new)
-{
-    send_request(fixture, &exchange, with_body(request_of(HTTP_METHOD_POST, path), body));
-    assert_int_equal(receive(&fixture->queue, REQUEST_TOKEN_ISSUE)->token_issue.user, 5);
-    assert_int_equal(fixture->queue.request.token_issue.room, 0);
-    union reply reply = {
-        .ticket = {.user = 5, .number = 9, .issued_at_ms = clock_now_ms(), .is_new = is_new}};
-    reply_with(fixture, &fixture->queue, OUTCOME_OK, REPLY_TICKET, &reply);
-}
-
-static void token_copy(char token[TICKET_TEXT_SIZE])
-{
-    const char *at = strstr(answer.body, "\"queueToken\":\"");
-    assert_non_null(at);
-    memcpy(token, at + strlen("\"queueToken\":\""), TICKET_TEXT_SIZE - 1);
-    token[TICKET_TEXT_SIZE - 1] = '\0';
-}
-
-static void test_an_issued_token_is_admitted_at_once(void **state)
-{
-    struct fixture *fixture = *state;
-    char token[TICKET_TEXT_SIZE];
-    issue(fixture, "/api/v1/queue/tokens", "{\"userId\":5,\"concertId\":7}", true);
-    assert_int_equal(answer.status, 201);
-    assert_has("\"status\":\"SUCCESS\",\"queuePosition\":0,\"etaSeconds\":0,\"nextPollMs\":");
-    assert_has("\"expiresAt\":\"2");
-    token_copy(token);
-    struct http_request check =
-        authorized(with_body(request_of(HTTP_METHOD_POST, "/queue/token/check"), ""), token);
-    assert_int_equal(ask(fixture, check), 200);
-    assert_has("{\"data\":{\"status\":\"SUCCESS\",\"queuePosition\":0,");
-    assert_has("\"admittedUntil\":\"2");
-}
-
-static void test_the_same_ticket_again_is_200_and_an_alias_always_is(void **state)
-{
-    struct fixture *fixture = *state;
-    issue(fixture, "/api/v1/queue/tokens", "{\"userId\":5}", false);
-    assert_int_equal(answer.status, 200);
-    issue(fixture, "/queue/token", "{\"userId\":5}", true);
-    assert_int_equal(answer.status, 200);
-    issue(fixture, "/api/v1/token", "{\"userId\":5,\"concertId\":null}", true);
-    assert_int_equal(answer.status, 200);
-    assert_has("{\"data\":{\"queueToken\":\"");
-}
-
-static void test_a_token_for_no_user_is_refused_with_the_field(void **state)
-{
-    static const char *const wrong[] = {"{}",
-                                        "{\"userId\":0}",
-                                        "{\"userId\":\"5\"}",
-                                        "{\"userId\":-5}",
-                                        "{\"userId\":9007199254740992}",
-                                        "{\"userId\":5.0}"};
-    struct fixture *fixture = *state;
-    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
-        ask(fixture, with_body(request_of(HTTP_METHOD_POST, "/api/v1/queue/tokens"), wrong[i]));
-        assert_problem(400, "invalid-field");
-        assert_has("\"field\":\"userId\"");
-    }
-    ask(fixture, with_body(request_of(HTTP_METHOD_POST, "/api/v1/queue/tokens"),
-                           "{\"userId\":5,\"concertId\":\"x\"}"));
-    assert_has("\"field\":\"concertId\"");
-    assert_true(is_idle(&fixture->queue));
-}
-
-static void test_leaving_is_204(void **state)
-{
-    struct fixture *fixture = *state;
-    struct http_request leave =
-        authorized(request_of(HTTP_METHOD_DELETE, "/api/v1/queue/tokens/me"), token_of(fixture, 5));
-    assert_int_equal(ask(fixture, leave), 204);
-    assert_int_equal(answer.size, 0);
-    assert_int_equal(ask(fixture, leave), 204);
-}
-
-static void test_the_admitted_word_is_configurable(void **state)
-{
-    (void)state;
-    struct config *config = malloc(sizeof *config);
-    config_init(config);
-    strcpy(config->admitted_word, "ACTIVE");
-    struct fixture *fixture = fixture_create(config);
-    assert_int_equal(ask(fixture, authorized(request_of(HTTP_METHOD_GET, "/api/v1/queue/tokens/me"),
-                                             token_of(fixture, 5))),
-                     200);
-    assert_has("\"status\":\"ACTIVE\"");
-    fixture_destroy(fixture);
-    free(config);
-}
-
 static void send_points(struct fixture *fixture, enum http_method method, const char *tail,
                         const char *body)
 {
@@ -305,11 +214,6 @@ static void test_a_wrong_limit_or_cursor_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_an_issued_token_is_admitted_at_once),
-        TEST(test_the_same_ticket_again_is_200_and_an_alias_always_is),
-        TEST(test_a_token_for_no_user_is_refused_with_the_field),
-        TEST(test_leaving_is_204),
-        cmocka_unit_test(test_the_admitted_word_is_configurable),
         TEST(test_a_balance_is_the_wallets),
         TEST(test_a_charge_answers_with_its_transaction),
         TEST(test_an_amount_out_of_range_is_422_and_no_integer_400),
