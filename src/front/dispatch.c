@@ -216,7 +216,7 @@ void dispatch_tell(struct dispatch *dispatch, uint16_t kind, const union request
     if (pool->free_small_count * 2 < pool->small_count)
         return;
     unsigned owner = segment_owner(dispatch->segment, info->owner, request_key(kind, request));
-    struct slot *slot = request_submit(dispatch, info, request, owner, UINT64_MAX);
+    struct slot *slot = request_submit(dispatch, info, request, owner, UINT64_MAX, false);
     if (slot != NULL)
         dispatch->waits[slot_pool_number(pool, slot)] = (struct dispatch_wait){.told = true};
 }
