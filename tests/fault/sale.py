@@ -55,7 +55,7 @@ class PersistentConnection:
             if self.connection is None:
                 self.connection = await Connection(self.server.port).open()
             status, answer = await self.connection.request(method, path, body, token, key)
-            return None if status == 503 else (status, answer)
+            return None if status in (503, 507) else (status, answer)
         except (OSError, TypeError, asyncio.IncompleteReadError):  # TypeError: no port yet
             self.close()
             return None
@@ -275,16 +275,25 @@ class Buyer:
 
     async def compare(self, connection):
         await self.wallet.read(connection)
-        status, answer, _ = await self.ask(connection, "GET",
-                                           self.wallet.path + "/transactions?limit=100")
-        assert status == 200, answer
-        listed = as_tuples(answer["data"]["transactions"])
+        listed = await self.listed(connection)
         told = self.wallet.transactions[::-1]
-        assert len(listed) == len(told), (self.wallet.user_id, listed, told)
+        assert len(listed) == len(told), (self.wallet.user_id, listed[:5], told[:5])
         for found, known in zip(listed, told):
             # A cancel's answer does not say the refund's number.
             assert found[1:] == known[1:] and known[0] in (None, found[0]), (found, known)
         await self.read_reservations(connection)
+
+    async def listed(self, connection):
+        """All transactions in the books, newest first."""
+        found, cursor = [], ""
+        while cursor is not None:
+            status, answer, _ = await self.ask(
+                connection, "GET", f"{self.wallet.path}/transactions?limit=1000{cursor}")
+            assert status == 200, answer
+            found += as_tuples(answer["data"]["transactions"])
+            following = answer["data"]["nextCursor"]
+            cursor = following and f"&cursor={following}"
+        return found
 
     async def read_reservations(self, connection):
         for reservation, state in self.reservations.items():

@@ -298,6 +298,9 @@ class Server:
         self._reader.start()
         ready = listening.wait(timeout_s)
         if not ready or self.port is None:
+            if ready:  # its log has ended, so it is about to exit by itself
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self.process.wait(STOP_TIMEOUT_S)
             self.end()
             raise AssertionError(f"no `listening on` within {timeout_s} s:\n{self.log()[-4000:]}")
         return self
