@@ -287,6 +287,7 @@ char *metrics_text(const struct segment *segment, size_t *size)
     process_table_print(out, segment);
     metrics_breakers_print(out, segment);
     stats_print(out, segment);
+    metrics_rooms_print(out, segment);
     metrics_system_print(out, segment);
     http_print(out, segment);
     bool failed = ferror(out) != 0;

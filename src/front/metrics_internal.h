@@ -17,6 +17,10 @@ typedef double (*process_value_cb)(const struct segment *segment, unsigned index
 void processes_print(FILE *out, const struct segment *segment, const char *name, const char *type,
                      const char *help, process_value_cb value_of);
 
+/* ---- metrics_rooms.c: waiting rooms ---- */
+
+void metrics_rooms_print(FILE *out, const struct segment *segment);
+
 /* ---- metrics_system.c: what the kernel and the settings say ---- */
 
 void metrics_system_print(FILE *out, const struct segment *segment);

@@ -140,3 +140,18 @@ def test_what_the_machine_gives_is_told(server, user):
     assert total(samples, "boxoffice_connections_limit") == 10000
     assert total(samples, "boxoffice_journal_limit_bytes") == (1024 << 20) * 0.8
     assert total(samples, "boxoffice_unsaved_limit_bytes") == 64 << 20
+
+
+def test_the_waiting_room_is_counted(start):
+    server = start("--active-limit", 2)
+    before = server.metrics()
+    assert total(before, "boxoffice_room_issued_total", room="0") == 0
+    for _ in range(5):
+        server.user()
+
+    def counts():
+        samples = server.metrics()
+        return [total(samples, f"boxoffice_room_{name}", room="0")
+                for name in ("issued_total", "admitted", "waiting", "done_total", "expired_total")]
+
+    wait_until(lambda: counts() == [5, 2, 3, 0, 0], "five tickets, two of them admitted")

@@ -80,6 +80,7 @@ def test_every_query_returns_data(start, stack):
     memory = MemoryGroup(1 << 30)
     stack.influxdb()
     server = start("--listen", "0.0.0.0:8080", "--demo", "--demo-holds", 1000, "--open-confirm",
+                   "--active-limit", 100000,
                    command_prefix=memory.prefix)
     stack.prometheus()
     load = k6(server)
