@@ -305,11 +305,20 @@ static void check_key_reused(const struct ask *ask)
     require(known != NULL, "user %llu: a new key was refused as used", ID(user));
 }
 
+static bool is_about_room(uint16_t kind)
+{
+    return request_info(kind)->owner == ROLE_QUEUE;
+}
+
 void answer_check(const struct ask *ask, enum outcome outcome, uint16_t reply_kind,
                   const union reply *reply)
 {
     const union request *request = &ask->request;
     const struct ledger_reservation *known = NULL;
+    if (is_about_room(ask->kind)) {
+        answer_check_room(ask, outcome, reply_kind, reply);
+        return;
+    }
     if (is_about_reservation(ask->kind)) {
         known = ledger_reservation(request->confirm.reservation);
         if (outcome == OUTCOME_UNAVAILABLE || outcome == OUTCOME_OVERLOADED ||

@@ -1,7 +1,8 @@
+#include "admission.h"
 #include "clients.h"
 #include "channel.h"
 #include "check.h"
-#include "ledger.h"
+#include "ledger_rooms.h"
 #include "trace.h"
 #include "world.h"
 #include <string.h>
@@ -12,7 +13,7 @@ static const uint64_t DEADLINE_MS = 5000;
 /* The front's process: the real pool and channels; what it keeps is gone with it. */
 struct front {
     struct slot_pool pool;
-    struct channel_producer channels[2]; /* to the seats, to the wallets */
+    struct channel_producer channels[WORKERS];
 };
 
 static struct front front;
@@ -76,8 +77,9 @@ static void open_front(void *unused)
 {
     (void)unused;
     check(slot_pool_open(&front.pool, &world.segment, world.front) == STATUS_OK);
-    check(channel_producer_open(&front.channels[0], &front.pool, world.seat) == STATUS_OK);
-    check(channel_producer_open(&front.channels[1], &front.pool, world.wallet) == STATUS_OK);
+    for (unsigned worker = 0; worker < WORKERS; worker++)
+        check(channel_producer_open(&front.channels[worker], &front.pool, worker_process(worker)) ==
+              STATUS_OK);
     check(front.pool.small_count + front.pool.large_count <= ASKS_MAX);
 }
 
@@ -121,7 +123,7 @@ static void submit(void *context)
     slot->actor = request_key(ask->kind, &ask->request);
     slot->deadline_ms = ask->deadline_ms;
     slot->request_size = (uint32_t)size;
-    struct channel_producer *channel = &front.channels[info->owner == ROLE_SEAT ? 0 : 1];
+    struct channel_producer *channel = &front.channels[worker_of(info->owner)];
     /* It is waited for before it is sent: once it is, it counts. */
     struct ask *kept = &asks[slot_pool_number(&front.pool, slot)];
     check(!kept->waits);
@@ -136,6 +138,93 @@ static void submit(void *context)
     channel_flush(channel);
 }
 
+/* ---- tickets, as the front sees them in shared memory ---- */
+
+static struct queue_ticket token_of(const struct ledger_ticket *ticket)
+{
+    return (struct queue_ticket){ticket->room, ticket->user, ticket->number, ticket->issued_at_ms};
+}
+
+static uint64_t waiting_before(const struct ledger_ticket *ticket)
+{
+    const struct ledger_ticket *other;
+    uint64_t count = 0;
+    for (unsigned i = 0; (other = ledger_ticket_at(i)) != NULL; i++)
+        count += other->room == ticket->room && other->number < ticket->number &&
+                 other->state == TICKET_WAITING;
+    return count;
+}
+
+/* What shared memory says must have been true since the queue worker last published. */
+static void check_standing(struct ledger_ticket *ticket, const struct standing *standing)
+{
+    uint64_t since = world.published_moment;
+    unsigned long long number = ticket->number;
+    bool admitted = ledger_ticket_was(ticket, TICKET_ADMITTED, since) ||
+                    ledger_ticket_was(ticket, TICKET_CLAIMED, since);
+    bool ended = ledger_ticket_was(ticket, TICKET_EXPIRED, since) ||
+                 ledger_ticket_was(ticket, TICKET_DONE, since);
+    switch (standing->state) {
+    case STANDING_WAITING:
+        require(ledger_ticket_was(ticket, TICKET_WAITING, since), "ticket %llu: does not wait",
+                number);
+        require(standing->ahead >= waiting_before(ticket), "ticket %llu: only %llu are ahead",
+                number, (unsigned long long)standing->ahead);
+        require(ticket->ahead == 0 || standing->ahead < ticket->ahead,
+                "ticket %llu: goes back in the line", number);
+        ticket->ahead = standing->ahead + 1;
+        break;
+    case STANDING_ADMITTED:
+        require(admitted && machine_now_ms() < ticket->until_ms, "ticket %llu: is not admitted",
+                number);
+        break;
+    case STANDING_ENDED:
+        require(ended || (admitted && machine_now_ms() >= ticket->until_ms),
+                "ticket %llu: has not ended", number);
+        break;
+    default:
+        break;
+    }
+}
+
+struct visit {
+    struct ledger_ticket *ticket;
+    bool claims; /* and is the first to */
+};
+
+/* A request with this ticket: claims it when it is admitted, as every request does. */
+static void visit(void *context)
+{
+    struct visit *visit = context;
+    struct queue_ticket token = token_of(visit->ticket);
+    struct waiting_rooms *rooms = segment_waiting_rooms(&world.segment);
+    struct standing standing = standing_of(rooms, &token, machine_now_ms());
+    check_standing(visit->ticket, &standing);
+    machine_point("claim");
+    visit->claims = standing_claim(rooms, &token, &standing);
+    visit->ticket->claimed |= visit->claims;
+    machine_point("claimed");
+}
+
+/* False: the front has nothing to tell the queue. */
+static bool claim(const struct ticket_claim *request)
+{
+    struct visit context = {.ticket = ledger_ticket(request->room, request->number)};
+    if (task_call(&world.tasks[world.front], visit, &context) == TASK_DEAD) {
+        clients_front_died();
+        return false;
+    }
+    return context.claims;
+}
+
+bool clients_ticket_admits(const struct ledger_ticket *ticket)
+{
+    struct queue_ticket token = token_of(ticket);
+    struct standing standing =
+        standing_of(segment_waiting_rooms(&world.segment), &token, machine_now_ms());
+    return standing.state == STANDING_ADMITTED;
+}
+
 static void send(struct ask *ask)
 {
     ask->moment = ledger_moment();
@@ -144,6 +233,8 @@ static void send(struct ask *ask)
     if (ask->kind == REQUEST_TRANSACTIONS_GET)
         ask->transactions = ledger_transaction_count(ask->request.transactions_get.user);
     world.operations++;
+    if (ask->kind == REQUEST_TICKET_CLAIM && !claim(&ask->request.ticket_claim))
+        return;
     trace_number(ask->kind);
     trace_line("asks %s %llu", request_info(ask->kind)->name,
                (unsigned long long)request_key(ask->kind, &ask->request));
@@ -174,6 +265,15 @@ void clients_act_about(const struct ledger_reservation *reservation)
     if (!world.tasks[world.front].alive)
         return;
     request_draw_about(reservation, &ask.kind, &ask.request);
+    send(&ask);
+}
+
+void clients_act_about_ticket(const struct ledger_ticket *ticket)
+{
+    struct ask ask = {0};
+    if (!world.tasks[world.front].alive)
+        return;
+    request_draw_about_ticket(ticket, &ask.kind, &ask.request);
     send(&ask);
 }
 
@@ -215,7 +315,7 @@ static void expire(void)
 static void poll_replies(void *unused)
 {
     (void)unused;
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < WORKERS; i++) {
         struct slot *slot;
         while ((slot = channel_next_reply(&front.channels[i])) != NULL) {
             struct ask *ask = &asks[slot_pool_number(&front.pool, slot)];

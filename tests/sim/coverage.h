@@ -4,9 +4,9 @@
 #include "behaviour.h"
 #include <stdio.h>
 
-/* The workers' behaviours, with every decision compared with the transition table and counted. Read
- * snapshots are not published: fronts are not simulated. */
-extern struct behaviour covered_seat_behaviour, covered_wallet_behaviour;
+/* The workers' behaviours, with every decision compared with the transition table and counted.
+ * The seats' read snapshots are not published. */
+extern struct behaviour covered_seat_behaviour, covered_wallet_behaviour, covered_queue_behaviour;
 void coverage_open(void); /* fills them */
 
 enum { COVERAGE_ROWS_MAX = 128 };

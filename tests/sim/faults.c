@@ -1,5 +1,6 @@
 #include "faults.h"
 #include "disk.h"
+#include "ledger_rooms.h"
 #include "trace.h"
 #include "world.h"
 
@@ -75,24 +76,54 @@ static void jump(void)
     world.faults++;
 }
 
-/* A hold's time ends between the questions about it and their answers. */
-static void race_with_expiry(void)
+/* Time runs out between questions and their answers. */
+static void race(uint64_t until_ms, unsigned worker, const struct ledger_reservation *reservation,
+                 const struct ledger_ticket *ticket)
+{
+    if (until_ms <= machine_now_ms() + 1)
+        return;
+    machine_set_clock(until_ms - 1);
+    for (unsigned i = 0; i < WORKERS; i++)
+        workers_run(i, 0);
+    for (unsigned asks = 1 + (unsigned)draw(4); asks > 0; asks--) {
+        if (reservation != NULL)
+            clients_act_about(reservation);
+        else
+            clients_act_about_ticket(ticket);
+    }
+    workers_run(worker, 1 + (unsigned)draw(6));
+    machine_set_clock(until_ms + draw(2));
+    trace_line("a time is over");
+}
+
+static void race_with_hold(void)
 {
     const struct ledger_reservation *next = NULL, *at;
     for (unsigned i = 0; (at = ledger_reservation_at(i)) != NULL; i++)
         if (at->state == RESERVATION_HELD &&
             (next == NULL || at->expires_at_ms < next->expires_at_ms))
             next = at;
-    if (next == NULL || next->expires_at_ms <= machine_now_ms() + 1)
-        return;
-    machine_set_clock(next->expires_at_ms - 1);
-    for (unsigned worker = 0; worker < WORKERS; worker++)
-        workers_run(worker, 0);
-    for (unsigned asks = 1 + (unsigned)draw(4); asks > 0; asks--)
-        clients_act_about(next);
-    workers_run(0, 1 + (unsigned)draw(6));
-    machine_set_clock(next->expires_at_ms + draw(2));
-    trace_line("the time of reservation %llu is over", (unsigned long long)next->id);
+    if (next != NULL)
+        race(next->expires_at_ms, worker_of(ROLE_SEAT), next, NULL);
+}
+
+static uint64_t ticket_until_ms(const struct ledger_ticket *ticket)
+{
+    if (ticket->state == TICKET_WAITING)
+        return ticket->issued_at_ms + DAY_MS;
+    return ticket->state == TICKET_CLAIMED ? ticket->until_ms : ticket->claim_until_ms;
+}
+
+static void race_with_ticket(void)
+{
+    const struct ledger_ticket *next = NULL, *at;
+    bool waits = once_in(4);
+    for (unsigned i = 0; (at = ledger_ticket_at(i)) != NULL; i++)
+        if (ledger_ticket_is_live(at) && waits == (at->state == TICKET_WAITING) &&
+            (next == NULL || ticket_until_ms(at) < ticket_until_ms(next)))
+            next = at;
+    if (next != NULL)
+        race(ticket_until_ms(next), worker_of(ROLE_QUEUE), NULL, next);
 }
 
 static void fail_commit(unsigned worker)
@@ -152,7 +183,10 @@ void faults_draw(void)
             power_loss();
         break;
     case 12:
-        race_with_expiry();
+        if (once_in(2))
+            race_with_hold();
+        else
+            race_with_ticket();
         break;
     case 13:
         atomic_store(&entry->stop, 1); /* a graceful end */

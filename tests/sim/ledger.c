@@ -1,4 +1,4 @@
-#include "ledger.h"
+#include "ledger_rooms.h"
 #include "behaviour.h"
 #include "catalogue.h"
 #include "check.h"
@@ -41,6 +41,7 @@ void ledger_reset(uint64_t hold_ttl_ms, uint64_t hold_grace_ms)
     }
     memset(ledger.seats, 0, sizeof ledger.seats);
     ledger.reservation_count = ledger.transaction_count = ledger.key_count = 0;
+    ledger_rooms_reset();
     ledger.hold_ttl_ms = hold_ttl_ms;
     ledger.hold_grace_ms = hold_grace_ms;
 }
@@ -183,7 +184,7 @@ static void use_key(uint64_t route, uint64_t user, uint64_t schedule, const char
 }
 
 /* Public events of an aggregate count from 1 without gaps. */
-static void next_version(const struct journal_event *event, uint64_t *version)
+void ledger_next_version(const struct journal_event *event, uint64_t *version)
 {
     if (event->aggregate_version == VERSION_INTERNAL)
         return;
@@ -275,7 +276,7 @@ static void wallet_event(const struct journal_event *event, const union event *b
     uint64_t user = event->aggregate;
     struct ledger_reservation *reservation;
     require(user >= 1 && user <= LEDGER_USERS, "an event of user %llu", (unsigned long long)user);
-    next_version(event, &ledger.users[user].version);
+    ledger_next_version(event, &ledger.users[user].version);
     switch (event->kind) {
     case EVENT_WALLET_CHARGED: {
         const struct wallet_charged *charged = &body->wallet_charged;
@@ -441,7 +442,7 @@ static void payment_failed(struct ledger_reservation *reservation,
 static void reservation_event(struct ledger_reservation *reservation,
                               const struct journal_event *event, const union event *body)
 {
-    next_version(event, &reservation->version);
+    ledger_next_version(event, &reservation->version);
     switch (event->kind) {
     case EVENT_RESERVATION_CONFIRMING:
         from_state(reservation, RESERVATION_HELD, event);
@@ -518,7 +519,9 @@ void ledger_event(const struct journal_event *event)
             "an event that does not decode");
     if (event->kind == EVENT_SCHEDULE_CREATED || event->kind == EVENT_CONCERT_CREATED)
         return;
-    if (event->kind < EVENT_RESERVATION_HELD)
+    if (event->kind >= EVENT_TICKET_ISSUED && event->kind <= EVENT_ROOM_CHANGED)
+        ledger_room_event(event, &body);
+    else if (event->kind < EVENT_RESERVATION_HELD)
         wallet_event(event, &body);
     else
         seat_event(event, &body);

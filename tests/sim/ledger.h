@@ -58,6 +58,9 @@ bool ledger_at_rest(void);
 /* Until when the last hold lasts; 0: there is none. */
 uint64_t ledger_held_until_ms(void);
 
+/* Fails the run when the event is public and not the aggregate's next. */
+void ledger_next_version(const struct journal_event *event, uint64_t *version);
+
 uint64_t ledger_moment(void);
 uint64_t ledger_balance(uint64_t user);
 /* Whether the user had this balance at some time since that moment. */

@@ -1,6 +1,6 @@
 #include "catalogue.h"
 #include "clients.h"
-#include "ledger.h"
+#include "ledger_rooms.h"
 #include "world.h"
 #include <stdio.h>
 #include <string.h>
@@ -39,12 +39,27 @@ static void draw_points(uint16_t *kind, union request *request)
     }
 }
 
+/* A ticket of the user that admits now; NULL: there is none. */
+static const struct ledger_ticket *admitted_ticket(uint64_t user)
+{
+    const struct ledger_ticket *ticket, *found = NULL;
+    for (unsigned i = 0; (ticket = ledger_ticket_at(i)) != NULL; i++)
+        if (ticket->user == user && clients_ticket_admits(ticket))
+            found = ticket;
+    return found;
+}
+
 static void draw_hold(union request *request)
 {
     struct hold *hold = &request->hold;
     char key[8];
     uint64_t schedule = ledger_schedules[draw(LEDGER_SCHEDULES)], first = draw(LEDGER_SEATS);
     *hold = (struct hold){.schedule = schedule, .user = draw_user()};
+    const struct ledger_ticket *ticket = admitted_ticket(hold->user);
+    if (ticket != NULL) {
+        hold->room = ticket->room;
+        hold->ticket = ticket->number;
+    }
     hold->seats.count = once_in(30) ? 5 : 1 + (uint32_t)draw(3);
     for (uint32_t i = 0; i < hold->seats.count; i++)
         hold->seats.items[i] = seat_id(schedule, 1 + (first + i) % LEDGER_SEATS);
@@ -79,6 +94,62 @@ static void draw_about_reservation(uint16_t kind, union request *request)
     request->confirm = (struct confirm){id, kind == REQUEST_CONFIRM && once_in(20) ? 0 : user};
 }
 
+static const struct ledger_ticket *draw_ticket(void)
+{
+    unsigned count = 0;
+    while (ledger_ticket_at(count) != NULL)
+        count++;
+    if (count == 0)
+        return NULL;
+    unsigned recent = count < 8 ? count : 8;
+    return ledger_ticket_at(count - 1 - (unsigned)draw(once_in(8) ? count : recent));
+}
+
+static void draw_change(struct room_change *change)
+{
+    *change = (struct room_change){
+        .room = ledger_room_ids[draw(LEDGER_ROOMS)],
+        .own = draw(ROOM_CLAIM_TTL * 2),
+        .active_limit = once_in(30) ? 0 : 1 + draw(3), /* 0 is refused */
+        .admit_per_second = once_in(2) ? 0 : 1 + draw(20),
+        .paused = once_in(6),
+        .session_ttl_s = 10 + draw(40),
+        .claim_ttl_s = 2 + draw(10),
+    };
+}
+
+void request_draw_about_ticket(const struct ledger_ticket *ticket, uint16_t *kind,
+                               union request *request)
+{
+    static const uint16_t about[] = {REQUEST_TICKET_CLAIM, REQUEST_TICKET_CLAIM, REQUEST_TICKET_GET,
+                                     REQUEST_TICKET_LEAVE, REQUEST_TOKEN_ISSUE};
+    *kind = about[draw(sizeof about / sizeof about[0])];
+    if (*kind == REQUEST_TOKEN_ISSUE)
+        request->token_issue = (struct token_issue){ticket->room, ticket->user};
+    else /* these are alike */
+        request->ticket_get = (struct ticket_get){ticket->room, ticket->user, ticket->number};
+}
+
+static void draw_about_rooms(uint16_t *kind, union request *request)
+{
+    const struct ledger_ticket *ticket = draw_ticket();
+    if (once_in(8)) {
+        *kind = REQUEST_ROOM_CHANGE;
+        draw_change(&request->room_change);
+    } else if (once_in(16)) {
+        *kind = REQUEST_ROOM_GET;
+        request->room_get = (struct room_get){ledger_room_ids[draw(LEDGER_ROOMS)]};
+    } else if (ticket == NULL || once_in(3)) {
+        *kind = REQUEST_TOKEN_ISSUE;
+        request->token_issue =
+            (struct token_issue){ledger_room_ids[draw(LEDGER_ROOMS)], draw_user()};
+    } else {
+        request_draw_about_ticket(ticket, kind, request);
+        if (*kind == REQUEST_TICKET_GET && once_in(20))
+            request->ticket_get.number += 1000;
+    }
+}
+
 void request_draw_about(const struct ledger_reservation *reservation, uint16_t *kind,
                         union request *request)
 {
@@ -104,8 +175,10 @@ void request_draw(uint16_t *kind, union request *request)
     static const uint16_t about[] = {REQUEST_CONFIRM, REQUEST_CONFIRM,        REQUEST_CONFIRM,
                                      REQUEST_CONFIRM, REQUEST_CANCEL,         REQUEST_CANCEL,
                                      REQUEST_RELEASE, REQUEST_RESERVATION_GET};
-    unsigned at = (unsigned)draw(20);
-    if (at < 6) {
+    unsigned at = (unsigned)draw(28);
+    if (at >= 20) {
+        draw_about_rooms(kind, request);
+    } else if (at < 6) {
         *kind = REQUEST_HOLD;
         draw_hold(request);
     } else if (at < 14) {
@@ -128,6 +201,9 @@ void request_draw(uint16_t *kind, union request *request)
 
 bool request_is_invalid(uint16_t kind, const union request *request)
 {
+    if (kind == REQUEST_ROOM_CHANGE)
+        return (request->room_change.own & ROOM_ACTIVE_LIMIT) != 0 &&
+               request->room_change.active_limit == 0;
     if (kind != REQUEST_HOLD)
         return false;
     for (uint32_t i = 0; i < request->hold.seats.count; i++) {

@@ -2,7 +2,7 @@
 #include "coverage.h"
 #include "disk.h"
 #include "faults.h"
-#include "ledger.h"
+#include "ledger_rooms.h"
 #include "trace.h"
 #include "world.h"
 #include <malloc.h>
@@ -32,6 +32,10 @@ static void choose_config(struct config *config)
 {
     config->hold_ttl_s = 20 + draw(60);
     config->hold_grace_s = once_in(5) ? 0 : 1 + draw(40);
+    config->active_limit = 1 + draw(3);
+    config->admit_per_second = once_in(2) ? 0 : 1 + draw(20);
+    config->session_ttl_s = 10 + draw(40);
+    config->claim_ttl_s = 2 + draw(10);
     config->user_seat_limit = once_in(4) ? 4 : 0;
     config->actor_cache_mib = once_in(2) ? 0 : 32; /* 0: actors are loaded again and again */
 }
@@ -67,7 +71,7 @@ static void on_event(unsigned disk, const struct journal_event *event)
     trace_number(event->sequence);
     trace_number(event->at_ms);
     trace_bytes(event->payload, event->payload_size);
-    trace_line("%s commits %llu %s %llu/%llu", disk == 0 ? "seat" : "wallet",
+    trace_line("%s commits %llu %s %llu/%llu", worker_name(disk),
                (unsigned long long)event->sequence, event_text(event->kind),
                (unsigned long long)event->aggregate, (unsigned long long)event->aggregate_version);
     ledger_event(event);
@@ -80,6 +84,7 @@ static void begin(uint64_t seed)
     for (unsigned i = 0; i < 4; i++)
         (void)draw(2); /* neighbouring seeds part */
     world.faults = world.operations = 0;
+    world.published_moment = 0;
     world.users = 3 + (unsigned)draw(3);
     machine_set_clock(EPOCH_MS);
     struct config *config = &world.segment.header->config;
@@ -119,7 +124,8 @@ static void run_until_rest(void)
         for (unsigned worker = 0; worker < WORKERS; worker++)
             workers_run(worker, 0);
         clients_poll();
-        calm = all_rest() && ledger_at_rest() ? calm + 1 : 0;
+        calm =
+            all_rest() && ledger_at_rest() && ledger_rooms_at_rest(machine_now_ms()) ? calm + 1 : 0;
     }
 }
 
@@ -130,8 +136,11 @@ static void come_to_rest(void)
     clients_be_patient();
     run_until_rest();
     workers_audit(true);
-    if (ledger_held_until_ms() > machine_now_ms())
-        machine_set_clock(ledger_held_until_ms());
+    uint64_t until_ms = ledger_held_until_ms();
+    if (until_ms < ledger_sessions_until_ms())
+        until_ms = ledger_sessions_until_ms();
+    if (until_ms > machine_now_ms())
+        machine_set_clock(until_ms);
     run_until_rest();
     require(ledger_held_until_ms() == 0, "a hold does not end");
     clients_check_effects();
@@ -156,7 +165,7 @@ static void step(void)
     else if (at < 6)
         clients_poll();
     else if (at < 14)
-        workers_run(at % WORKERS, once_in(4) ? 1 + (unsigned)draw(30) : 0);
+        workers_run((unsigned)draw(WORKERS), once_in(4) ? 1 + (unsigned)draw(30) : 0);
     else if (at < 15)
         machine_set_clock(machine_now_ms() + draw(once_in(10) ? 20000 : 300));
     else if (once_in(3))

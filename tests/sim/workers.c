@@ -4,6 +4,7 @@
 #include "disk.h"
 #include "faults.h"
 #include "ledger.h"
+#include "queue.h"
 #include "trace.h"
 #include "wallet_state.h"
 #include "worker.h"
@@ -13,15 +14,26 @@
 
 /* The workers: each runs worker_run, as its process does. */
 
-const struct behaviour *const worker_behaviours[WORKERS] = {&covered_seat_behaviour,
-                                                            &covered_wallet_behaviour};
-static const char *const names[WORKERS] = {"seat", "wallet"};
-static const char *const paths[WORKERS] = {"0", "1"};
-static const char *const whole_paths[WORKERS] = {"0!", "1!"};
+const struct behaviour *const worker_behaviours[WORKERS] = {
+    &covered_seat_behaviour, &covered_wallet_behaviour, &covered_queue_behaviour};
+static const char *const names[WORKERS] = {"seat", "wallet", "queue"};
+static const char *const paths[WORKERS] = {"0", "1", "2"};
+static const char *const whole_paths[WORKERS] = {"0!", "1!", "2!"};
 
 unsigned worker_process(unsigned worker)
 {
-    return worker == 0 ? world.seat : world.wallet;
+    static const enum role roles[WORKERS] = {ROLE_SEAT, ROLE_WALLET, ROLE_QUEUE};
+    return segment_process_of(&world.segment, roles[worker], 0);
+}
+
+unsigned worker_of(enum role role)
+{
+    return role == ROLE_SEAT ? 0 : role == ROLE_WALLET ? 1 : 2;
+}
+
+const char *worker_name(unsigned worker)
+{
+    return names[worker];
 }
 
 static void run_worker(void *context)
@@ -33,6 +45,7 @@ static void run_worker(void *context)
 void worker_start(unsigned worker)
 {
     static struct worker_options options[WORKERS];
+    static struct queue_rooms rooms;
     unsigned process = worker_process(worker);
     options[worker] = (struct worker_options){
         .segment = &world.segment,
@@ -41,6 +54,11 @@ void worker_start(unsigned worker)
         .journal_path = paths[worker],
         .state_path = paths[worker],
     };
+    if (worker == worker_of(ROLE_QUEUE)) {
+        queue_rooms_init(&rooms, segment_waiting_rooms(&world.segment));
+        options[worker].publish_context = &rooms;
+        options[worker].claim_gate = &rooms.gate;
+    }
     task_start(&world.tasks[process], names[worker], run_worker, &options[worker]);
     world_spawn(process);
 }
@@ -55,6 +73,8 @@ void workers_run(unsigned worker, unsigned points)
         end = task_run_thread(task);
     else if (!task->asleep || task->rung || task->wake_ms <= machine_now_ms())
         end = task_run(task, points);
+    if (worker == worker_of(ROLE_QUEUE) && end == TASK_SLEEPS)
+        world.published_moment = ledger_moment(); /* all that it has committed */
     if (end == TASK_DEAD)
         faults_worker_died(worker);
 }
@@ -72,6 +92,11 @@ static void inspect(unsigned worker, bool whole, void (*visit)(void *, const str
 static void visit_seats(void *context, const struct row_view *rows)
 {
     audit_seats(context, rows);
+}
+
+static void visit_rooms(void *context, const struct row_view *rows)
+{
+    audit_queue(context, rows);
 }
 
 static void visit_wallets(void *context, const struct row_view *rows)
@@ -125,6 +150,7 @@ void workers_audit(bool at_rest)
     struct audit *audit = audit_create(to);
     inspect(1, false, visit_wallets, audit);
     inspect(0, false, visit_seats, audit);
+    inspect(2, false, visit_rooms, audit);
     uint64_t violations = audit_finish(audit);
     fclose(to);
     require(violations == 0, "the audit finds:\n%s", text);

@@ -1,6 +1,7 @@
 #include "world.h"
 #include "check.h"
 #include "coverage.h"
+#include "ledger_rooms.h"
 #include "trace.h"
 #include <string.h>
 
@@ -22,8 +23,6 @@ void world_create(void)
     coverage_open();
     check(segment_create(&world.segment, &config) == STATUS_OK);
     world.front = segment_process_of(&world.segment, ROLE_FRONT, 0);
-    world.seat = segment_process_of(&world.segment, ROLE_SEAT, 0);
-    world.wallet = segment_process_of(&world.segment, ROLE_WALLET, 0);
     for (unsigned i = 0; i < world.segment.header->process_count; i++)
         machine_doorbell(world.segment.doorbells[i], &world.tasks[i]);
 }
@@ -50,6 +49,18 @@ static void renew_pool(unsigned process)
     memset((void *)area.marks, 0, sizeof *area.marks);
 }
 
+static void renew_waiting_rooms(struct waiting_rooms *rooms)
+{
+    for (unsigned bucket = 0; bucket < SESSION_BUCKETS; bucket += 64)
+        for (uint64_t used = rooms->used[bucket / 64]; used != 0; used &= used - 1) {
+            unsigned at = bucket + (unsigned)__builtin_ctzll(used);
+            memset((void *)&rooms->sessions[at * SESSION_BUCKET], 0,
+                   SESSION_BUCKET * sizeof rooms->sessions[0]);
+        }
+    memset((void *)rooms->rooms, 0, rooms->room_count * sizeof rooms->rooms[0]);
+    memset((void *)rooms, 0, offsetof(struct waiting_rooms, sessions));
+}
+
 void world_renew_segment(void)
 {
     struct segment_header *header = world.segment.header;
@@ -65,6 +76,10 @@ void world_renew_segment(void)
             ring_init(completions, completions->capacity);
         }
     }
+    atomic_store(&segment_process(&world.segment, PROCESS_SUPERVISOR)->started_ms,
+                 machine_now_ms());
+    renew_waiting_rooms(segment_waiting_rooms(&world.segment));
+    ledger_claims_lost();
     clock_attach(&header->clock);
 }
 

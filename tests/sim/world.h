@@ -2,7 +2,7 @@
 #define BOXOFFICE_SIM_WORLD_H
 
 #include "behaviour.h"
-#include "ledger.h"
+#include "ledger_rooms.h"
 #include "machine.h"
 #include "segment.h"
 
@@ -13,7 +13,8 @@ struct world {
     uint64_t random;
     struct segment segment; /* the same memory for every seed, made anew */
     struct task tasks[PROCESS_MAX];
-    unsigned front, seat, wallet; /* process indices */
+    unsigned front;            /* process index */
+    uint64_t published_moment; /* what was committed by then, waiting rooms show */
     unsigned users;
     unsigned faults, operations;
 };
@@ -42,6 +43,7 @@ void clients_front_died(void);
 /* A user asks for something. */
 void clients_act(void);
 void clients_act_about(const struct ledger_reservation *reservation);
+void clients_act_about_ticket(const struct ledger_ticket *ticket);
 /* The front takes up replies, and gives up on those who have waited too long. */
 void clients_poll(void);
 bool clients_wait(void); /* somebody is waiting for an answer */
@@ -52,9 +54,11 @@ void clients_check_effects(void);
 
 /* ---- workers.c ---- */
 
-enum { WORKERS = 2 };
+enum { WORKERS = 3 };
 extern const struct behaviour *const worker_behaviours[WORKERS];
 unsigned worker_process(unsigned worker);
+unsigned worker_of(enum role role);
+const char *worker_name(unsigned worker);
 /* Starts its process; it is READY once it has run for long enough. */
 void worker_start(unsigned worker);
 /* Lets it run, when it has something to do, until it sleeps or has passed so many points (0: any
