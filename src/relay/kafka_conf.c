@@ -33,7 +33,8 @@ static const struct property defaults[] = {
     {"partitioner", "murmur2_random"},        /* the partitions that Java clients would choose */
     {"reconnect.backoff.max.ms", "2000"},     /* (10 s) */
     {"socket.keepalive.enable", "true"},
-    {"topic.metadata.propagation.max.ms", "10000"}, /* until a missing topic is an error (30 s) */
+    {"topic.metadata.propagation.max.ms", "10000"},  /* until a missing topic is an error (30 s) */
+    {"topic.metadata.refresh.interval.ms", "10000"}, /* until a topic's cure is noticed (5 min) */
     {"log.connection.close", "false"},
 };
 

@@ -29,6 +29,19 @@ unsigned publisher_in_flight(const struct publisher *publisher)
     return total;
 }
 
+unsigned publisher_failing(const struct publisher *publisher)
+{
+    uint64_t now_ns = clock_monotonic_ns();
+    unsigned failing = 0;
+    for (unsigned i = 0; i < publisher->feed_count; i++) {
+        const struct feed *feed = &publisher->feeds[i];
+        bool stalled = window_in_flight(&feed->window) > 0 &&
+                       now_ns > feed->waits_since_ns + PUBLISHER_STALL_MS * UINT64_C(1000000);
+        failing += stalled || feed->failures > 0;
+    }
+    return failing;
+}
+
 /* ---- Kafka's breaker ---- */
 
 static bool may_send(struct publisher *publisher, uint64_t now_ns)
@@ -94,7 +107,7 @@ static void delivered(struct publisher *publisher, struct feed *feed, uint64_t s
         log_info("kafka-again", "journal=%s", feed->source->name);
     feed->proven = true;
     feed->failures = 0;
-    publisher->reported_ns = now_ns;
+    publisher->reported_ns = feed->waits_since_ns = now_ns;
     stat_add(&publisher->stats->events_published_total, 1);
     end_call(publisher, false, now_ns);
     guard_recovered(&publisher->guard, now_ns);
@@ -199,6 +212,8 @@ static enum sending send_event(struct publisher *publisher, unsigned index,
     uint64_t tag = (uint64_t)index << TAG_SEQUENCE_BITS | from->sequence;
     switch (kafka_send(publisher->kafka, &publisher->event, tag)) {
     case KAFKA_SENT:
+        if (window_in_flight(&feed->window) == 0)
+            feed->waits_since_ns = clock_monotonic_ns();
         window_add(&feed->window, from->sequence);
         return SENDING_ON;
     case KAFKA_REFUSED:

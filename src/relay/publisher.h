@@ -36,6 +36,7 @@ struct feed {
     bool proven; /* an event has been delivered since the beginning */
     unsigned failures;
     uint64_t retry_at_ms;
+    uint64_t waits_since_ns; /* with events under way: the last report, or the first of them */
 };
 
 struct publisher {
@@ -77,6 +78,8 @@ enum status publisher_turn(struct publisher *publisher, bool *more);
 void publisher_store(struct publisher *publisher);
 /* Up to here the events of a journal are delivered, and this is durable. */
 uint64_t publisher_released(const struct publisher *publisher, unsigned source);
+/* How many journals' events Kafka refuses, or leaves without an answer, at the moment. */
+unsigned publisher_failing(const struct publisher *publisher);
 unsigned publisher_in_flight(const struct publisher *publisher);
 
 #endif

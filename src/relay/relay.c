@@ -13,7 +13,8 @@ enum {
     TURN_MS = 250,     /* heartbeat, stop flag */
     OPENING_MS = 10,   /* the same until it is READY: the start waits for it */
     FOLLOW_MS = 20,    /* between two looks for new events while they are published */
-    ROUND_MS = 1000,   /* between two rounds of retention, cursor and gauges */
+    GAUGES_MS = 200,   /* between two looks at the backlog */
+    ROUND_MS = 1000,   /* between two rounds of retention and cursor */
     STOPPING_MS = 300, /* for the reports of what is under way */
 };
 
@@ -24,7 +25,7 @@ struct relay {
     struct retention retention;
     bool is_ready;
     bool publishes; /* Kafka is configured */
-    uint64_t next_round_ns;
+    uint64_t next_round_ns, next_gauges_ns;
     struct publisher publisher;
     struct events events;
     unsigned source_count;
@@ -93,7 +94,7 @@ static enum status release(struct relay *relay, unsigned i)
 /* ---- the backlog ---- */
 
 struct backlog {
-    uint64_t records, bytes, age_ms, failing;
+    uint64_t records, bytes, age_ms;
 };
 
 static enum status add_backlog(struct relay *relay, unsigned i, struct backlog *backlog)
@@ -126,13 +127,13 @@ static enum status set_gauges(struct relay *relay)
             status = add_backlog(relay, i, &backlog);
         if (status != STATUS_OK)
             return status;
-        backlog.failing += publisher->feeds[i].failures > 0;
     }
     stat_set(&relay->stats->relay_backlog_records, backlog.records);
     stat_set(&relay->stats->relay_backlog_bytes, backlog.bytes);
     stat_set(&relay->stats->relay_backlog_age_ms, backlog.age_ms);
-    stat_set(&relay->stats->relay_journals_failing, backlog.failing);
+    stat_set(&relay->stats->relay_journals_failing, publisher_failing(publisher));
     stat_set(&relay->stats->relay_in_flight, publisher_in_flight(publisher));
+    stat_add(&relay->stats->backlog_looks_total, 1);
     return STATUS_OK;
 }
 
@@ -146,8 +147,6 @@ static enum status relay_round(struct relay *relay)
         publisher_store(&relay->publisher);
     for (unsigned i = 0; status == STATUS_OK && i < relay->source_count; i++)
         status = release(relay, i);
-    if (status == STATUS_OK && relay->publishes)
-        status = set_gauges(relay);
     if (status == STATUS_OK && !relay->is_ready && all) {
         relay->is_ready = true;
         segment_announce_ready(relay->options->segment, relay->options->self, PROCESS_READY);
@@ -168,6 +167,10 @@ static enum status relay_turn(struct relay *relay, bool *more)
     }
     if (status == STATUS_OK && relay->publishes)
         status = publisher_turn(&relay->publisher, more);
+    if (status == STATUS_OK && relay->publishes && now_ns >= relay->next_gauges_ns) {
+        relay->next_gauges_ns = now_ns + GAUGES_MS * UINT64_C(1000000);
+        status = set_gauges(relay);
+    }
     if (status == STATUS_OK)
         status = events_turn(&relay->events, more);
     return status;

@@ -54,13 +54,15 @@ class Broker:
             self.wait()
         return self
 
-    def answers(self):
+    def answers(self, properties):
         assert self.process.poll() is None, (self.directory / "broker.log").read_text()[-3000:]
-        return subprocess.run(["kcat", "-L", "-m", "5", "-b", self.address], capture_output=True
-                              ).returncode == 0
+        options = [word for item in properties for word in ("-X", item)]
+        return subprocess.run(["kcat", "-L", "-m", "5", "-b", self.address, *options],
+                              capture_output=True).returncode == 0
 
-    def wait(self):
-        wait_until(self.answers, "an answer of the broker", ANSWERS_TIMEOUT_S, 0.2)
+    def wait(self, properties=()):
+        wait_until(lambda: self.answers(properties), "an answer of the broker",
+                   ANSWERS_TIMEOUT_S, 0.2)
 
     def kill(self):
         self.process.kill()
@@ -99,12 +101,19 @@ def shared_broker(directory):
     return Existing(address) if address else Broker(directory).start()
 
 
+def helper():
+    """The program of mock_broker.c, built beside the server."""
+    return pathlib.Path(binary()).parent / "mock_broker"
+
+
+def create_topic(address, topic):
+    subprocess.run([helper(), "create", address, topic], check=True, timeout=60)
+
+
 class MockBroker:
     def __init__(self):
         needs("kcat")
-        program = os.environ.get("BOXOFFICE_MOCK_BROKER",
-                                 pathlib.Path(binary()).parent / "mock_broker")
-        self.process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        self.process = subprocess.Popen([helper()], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.DEVNULL, text=True)
         self.address = self.process.stdout.readline().strip()
         assert self.address, "the mock cluster did not start"

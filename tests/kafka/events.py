@@ -7,7 +7,7 @@ import re
 import subprocess
 import warnings
 
-from boxoffice import ROOT
+from boxoffice import ROOT, wait_until
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
@@ -26,12 +26,14 @@ def incarnation(server):
     return re.search(r"^incarnation (\d+)$", (server.data / "layout").read_text(), re.M)[1]
 
 
-def consume(address, topic, timeout_s=60):
+def consume(address, topic, properties=(), timeout_s=60):
     """Everything in a topic, as an independent client reads it; a topic that is missing is empty."""
+    options = [word for item in properties for word in ("-X", item)]
     result = subprocess.run(
-        ["kcat", "-C", "-e", "-q", "-J", "-b", address, "-t", topic, "-o", "beginning"],
+        ["kcat", "-C", "-e", "-q", "-J", "-b", address, "-t", topic, "-o", "beginning", *options],
         capture_output=True, timeout=timeout_s, check=False)
-    if b"Unknown topic or partition" in result.stderr:
+    if b"Unknown topic or partition" in result.stderr or \
+            b"Topic authorization failed" in result.stderr:
         return []
     assert result.returncode == 0, result.stderr[-2000:]
     messages = []
@@ -63,13 +65,13 @@ class Schemas:
 class Book:
     """The events of one server, in the order of each key, after dropping repeats by ce_id."""
 
-    def __init__(self, address, server):
+    def __init__(self, address, server, properties=()):
         self.prefix = incarnation(server) + "-"
         self.by_id = {}
         self.by_key = collections.defaultdict(list)
         self.repeats = 0
         for topic in TOPICS.values():
-            for message in consume(address, topic):
+            for message in consume(address, topic, properties):
                 self.take(message)
         self.schemas = Schemas()
 
@@ -152,11 +154,17 @@ class Book:
         return taken
 
 
-def published(server):
-    """Whether every event of the server is delivered, as its metrics say."""
-    metrics = server.metrics()
-    return metrics["boxoffice_relay_backlog_records", RELAY] == 0 and \
-        metrics["boxoffice_relay_in_flight", RELAY] == 0
+def wait_published(server, timeout_s=90):
+    """Until every event so far is delivered, as the relay says after having looked again."""
+    looked = metric(server, "boxoffice_relay_backlog_looks_total")
+
+    def published():
+        now = server.metrics()
+        return now["boxoffice_relay_backlog_looks_total", RELAY] >= looked + 2 and \
+            now["boxoffice_relay_backlog_records", RELAY] == 0 and \
+            now["boxoffice_relay_in_flight", RELAY] == 0
+
+    wait_until(published, "every event is delivered", timeout_s, 0.05)
 
 
 RELAY = (("instance", "0"), ("role", "relay"))

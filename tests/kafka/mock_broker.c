@@ -5,14 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* librdkafka's mock cluster of one broker, told on stdin what to do; it prints its address and then
- * `ok` after each order:
+/* `mock_broker create HOST:PORT TOPIC` makes a topic of one partition at any broker. Without
+ * arguments: librdkafka's mock cluster of one broker, told on stdin what to do; it prints its
+ * address and then `ok` after each order:
  *
  *   down · up · rtt MS · topic NAME CODE · fail CODE COUNT (of the next Produce requests)
  *
  * CODE as in the protocol, or librdkafka's own below zero. It ends with its stdin. */
 
-enum { BROKER = 1, API_PRODUCE = 0, FAILURES_MAX = 1000 };
+enum { BROKER = 1, API_PRODUCE = 0, FAILURES_MAX = 1000, ANSWER_MS = 30000 };
 
 static void fail_next(rd_kafka_mock_cluster_t *cluster, int code, int count)
 {
@@ -45,9 +46,36 @@ static int obey(rd_kafka_mock_cluster_t *cluster, const char *order)
     return 1;
 }
 
-int main(void)
+static int create_topic(const char *address, const char *topic)
 {
     char text[512];
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_set(conf, "bootstrap.servers", address, text, sizeof text);
+    rd_kafka_t *handle = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
+    rd_kafka_NewTopic_t *made = rd_kafka_NewTopic_new(topic, 1, 1, text, sizeof text);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(handle);
+    rd_kafka_CreateTopics(handle, &made, 1, NULL, queue);
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, ANSWER_MS);
+    size_t count = 0;
+    int failed = event == NULL || rd_kafka_event_error(event) != 0;
+    if (!failed) {
+        const rd_kafka_topic_result_t **results =
+            rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &count);
+        failed = count != 1 || rd_kafka_topic_result_error(results[0]) != 0;
+    }
+    if (event != NULL)
+        rd_kafka_event_destroy(event);
+    rd_kafka_NewTopic_destroy(made);
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_destroy(handle);
+    return failed;
+}
+
+int main(int argc, char **argv)
+{
+    char text[512];
+    if (argc == 4 && strcmp(argv[1], "create") == 0)
+        return create_topic(argv[2], argv[3]);
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     rd_kafka_t *handle = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
     if (handle == NULL) {

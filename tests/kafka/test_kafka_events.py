@@ -3,13 +3,7 @@
 import pytest
 
 from boxoffice import wait_until
-from events import Book, Schemas, metric, published
-
-DELIVERED_TIMEOUT_S = 60
-
-
-def wait_published(server):
-    wait_until(lambda: published(server), "every event is delivered", DELIVERED_TIMEOUT_S, 0.1)
+from events import Book, Schemas, metric, wait_published
 
 
 def first_seats(user, count):
