@@ -182,39 +182,57 @@ static void check_standing(struct ledger_ticket *ticket, const struct standing *
         require(ended || (admitted && machine_now_ms() >= ticket->until_ms),
                 "ticket %llu: has not ended", number);
         break;
-    default:
-        break;
+    default: /* between the line and its session nobody is out of sight */
+        require(
+            ended || standing->room == NULL ||
+                (ticket->state == TICKET_ADMITTED && machine_now_ms() >= ticket->claim_until_ms),
+            "ticket %llu: nobody knows it, in state %llu", number,
+            (unsigned long long)ticket->state);
     }
 }
 
 struct visit {
     struct ledger_ticket *ticket;
+    struct queue_ticket token;
+    struct standing standing;
     bool claims; /* and is the first to */
 };
 
-/* A request with this ticket: claims it when it is admitted, as every request does. */
-static void visit(void *context)
+static void look(void *context)
 {
     struct visit *visit = context;
-    struct queue_ticket token = token_of(visit->ticket);
-    struct waiting_rooms *rooms = segment_waiting_rooms(&world.segment);
-    struct standing standing = standing_of(rooms, &token, machine_now_ms());
-    check_standing(visit->ticket, &standing);
+    visit->standing =
+        standing_of(segment_waiting_rooms(&world.segment), &visit->token, machine_now_ms());
+    check_standing(visit->ticket, &visit->standing);
+}
+
+static void take(void *context)
+{
+    struct visit *visit = context;
     machine_point("claim");
-    visit->claims = standing_claim(rooms, &token, &standing);
+    visit->claims =
+        standing_claim(segment_waiting_rooms(&world.segment), &visit->token, &visit->standing);
     visit->ticket->claimed |= visit->claims;
     machine_point("claimed");
 }
 
-/* False: the front has nothing to tell the queue. */
+/* A request with this ticket claims it when it is admitted, as every request does. False: the front
+ * has nothing to tell the queue. */
 static bool claim(const struct ticket_claim *request)
 {
-    struct visit context = {.ticket = ledger_ticket(request->room, request->number)};
-    if (task_call(&world.tasks[world.front], visit, &context) == TASK_DEAD) {
-        clients_front_died();
-        return false;
+    struct task *task = &world.tasks[world.front];
+    struct visit visit = {.ticket = ledger_ticket(request->room, request->number)};
+    visit.token = token_of(visit.ticket);
+    enum task_end end = task_call(task, look, &visit);
+    if (end != TASK_DEAD && once_in(3)) { /* the end of the claim time may come in between */
+        machine_set_clock(machine_now_ms() + draw(2));
+        workers_run(worker_of(ROLE_QUEUE), 1 + (unsigned)draw(12));
     }
-    return context.claims;
+    if (end != TASK_DEAD)
+        end = task_call(task, take, &visit);
+    if (end == TASK_DEAD)
+        clients_front_died();
+    return end != TASK_DEAD && visit.claims;
 }
 
 bool clients_ticket_admits(const struct ledger_ticket *ticket)

@@ -22,6 +22,18 @@ struct slot *__real_channel_receive(struct channel_consumer *channel, uint64_t *
                                     uint64_t *position);
 struct slot *__wrap_channel_receive(struct channel_consumer *channel, uint64_t *request_id,
                                     uint64_t *position);
+uint32_t __real_waiting_session_admit(struct waiting_rooms *rooms, uint64_t room, uint64_t number,
+                                      uint64_t until_ms, bool claimed);
+uint32_t __wrap_waiting_session_admit(struct waiting_rooms *rooms, uint64_t room, uint64_t number,
+                                      uint64_t until_ms, bool claimed);
+bool __real_waiting_session_close(struct waiting_rooms *rooms, uint64_t room, uint64_t number);
+bool __wrap_waiting_session_close(struct waiting_rooms *rooms, uint64_t room, uint64_t number);
+void __real_waiting_session_end(struct waiting_rooms *rooms, uint64_t room, uint64_t number);
+void __wrap_waiting_session_end(struct waiting_rooms *rooms, uint64_t room, uint64_t number);
+void __real_waiting_room_serve(struct waiting_room *room, uint64_t serving, leavers_cb leavers,
+                               const void *context);
+void __wrap_waiting_room_serve(struct waiting_room *room, uint64_t serving, leavers_cb leavers,
+                               const void *context);
 void __real_segment_sleep_end(const struct segment *segment, unsigned self);
 void __wrap_segment_sleep_end(const struct segment *segment, unsigned self);
 void __wrap_log_write(enum log_level level, const char *event, const char *format, ...)
@@ -56,6 +68,34 @@ struct slot *__wrap_channel_receive(struct channel_consumer *channel, uint64_t *
 {
     machine_point("receive");
     return __real_channel_receive(channel, request_id, position);
+}
+
+uint32_t __wrap_waiting_session_admit(struct waiting_rooms *rooms, uint64_t room, uint64_t number,
+                                      uint64_t until_ms, bool claimed)
+{
+    uint32_t entry = __real_waiting_session_admit(rooms, room, number, until_ms, claimed);
+    machine_point("session admitted");
+    return entry;
+}
+
+bool __wrap_waiting_session_close(struct waiting_rooms *rooms, uint64_t room, uint64_t number)
+{
+    bool closed = __real_waiting_session_close(rooms, room, number);
+    machine_point("session closing");
+    return closed;
+}
+
+void __wrap_waiting_session_end(struct waiting_rooms *rooms, uint64_t room, uint64_t number)
+{
+    __real_waiting_session_end(rooms, room, number);
+    machine_point("session ended");
+}
+
+void __wrap_waiting_room_serve(struct waiting_room *room, uint64_t serving, leavers_cb leavers,
+                               const void *context)
+{
+    __real_waiting_room_serve(room, serving, leavers, context);
+    machine_point("serving moved");
 }
 
 void __wrap_segment_sleep_end(const struct segment *segment, unsigned self)
