@@ -4,14 +4,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Memory for what connections have received or are about to send. Buffers of the common size are
+/* Memory for what connections have received or are about to send. Buffers of the common sizes are
  * recycled; larger ones are allocated for one use. All that is lent together is bounded. */
 
 enum {
     /* With its header an odd number of cache lines, so that buffers side by side don't all compete
      * for the same sets of the first-level cache. */
     BUFFER_SMALL_SIZE = 67 * 64 - 32,
+    BUFFER_MEDIUM_SIZE = 259 * 64 - 32,        /* the seat map of a small hall */
+    BUFFER_CLASSES = 2,                        /* of those two sizes */
     BUFFERS_SPARE_MAX = 4096,                  /* small buffers kept for reuse */
+    BUFFERS_MEDIUM_SPARE_MAX = 512,            /* medium ones likewise */
     BUFFERS_LENT_SIZE_MAX = 128 * 1024 * 1024, /* large ones may take three quarters of it */
 };
 
@@ -23,8 +26,8 @@ struct buffer {
 };
 
 struct buffers {
-    struct buffer *spare;
-    uint32_t spare_count;
+    struct buffer *spare[BUFFER_CLASSES];
+    uint32_t spare_count[BUFFER_CLASSES];
     size_t lent_size;
 };
 

@@ -27,6 +27,28 @@ static void test_small_buffers_are_recycled(void **state)
     buffers_fini(&buffers);
 }
 
+static void test_medium_buffers_are_recycled_apart(void **state)
+{
+    (void)state;
+    struct buffers buffers;
+    buffers_init(&buffers);
+    struct buffer *small = buffers_take(&buffers, 1);
+    struct buffer *medium = buffers_take(&buffers, BUFFER_SMALL_SIZE + 1);
+    assert_non_null(medium);
+    assert_int_equal(medium->capacity, BUFFER_MEDIUM_SIZE);
+    buffers_give(&buffers, small);
+    buffers_give(&buffers, medium);
+    assert_ptr_equal(buffers_take(&buffers, BUFFER_MEDIUM_SIZE), medium);
+    assert_ptr_equal(buffers_take(&buffers, 1), small);
+    struct buffer *large = buffers_take(&buffers, BUFFER_MEDIUM_SIZE + 1);
+    assert_int_equal(large->capacity, BUFFER_MEDIUM_SIZE + 1);
+    buffers_give(&buffers, large);
+    buffers_give(&buffers, medium);
+    buffers_give(&buffers, small);
+    assert_int_equal(buffers.lent_size, 0);
+    buffers_fini(&buffers);
+}
+
 static void test_large_buffers_hold_what_was_asked_for(void **state)
 {
     (void)state;
@@ -81,7 +103,7 @@ static void test_all_together_are_bounded(void **state)
         buffers_give(&buffers, taken);
         taken = next;
     }
-    assert_int_equal(buffers.spare_count, BUFFERS_SPARE_MAX);
+    assert_int_equal(buffers.spare_count[0], BUFFERS_SPARE_MAX);
     buffers_fini(&buffers);
 }
 
@@ -89,6 +111,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_small_buffers_are_recycled),
+        cmocka_unit_test(test_medium_buffers_are_recycled_apart),
         cmocka_unit_test(test_large_buffers_hold_what_was_asked_for),
         cmocka_unit_test(test_large_buffers_leave_a_quarter_to_small_ones),
         cmocka_unit_test(test_all_together_are_bounded),
