@@ -7,6 +7,7 @@ static const struct {
 } size_classes[BUFFER_CLASSES] = {
     {BUFFER_SMALL_SIZE, BUFFERS_SPARE_MAX},
     {BUFFER_MEDIUM_SIZE, BUFFERS_MEDIUM_SPARE_MAX},
+    {BUFFER_LARGE_SIZE, BUFFERS_LARGE_SPARE_MAX},
 };
 
 void buffers_init(struct buffers *buffers)

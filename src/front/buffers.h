@@ -11,9 +11,11 @@ enum {
     /* With its header an odd number of cache lines, so that buffers side by side don't all compete
      * for the same sets of the first-level cache. */
     BUFFER_SMALL_SIZE = 67 * 64 - 32,
-    BUFFER_MEDIUM_SIZE = 259 * 64 - 32,        /* the seat map of a small hall */
-    BUFFER_CLASSES = 2,                        /* of those two sizes */
-    BUFFERS_SPARE_MAX = 4096,                  /* small buffers kept for reuse */
+    BUFFER_MEDIUM_SIZE = 259 * 64 - 32, /* the seat map of a small hall */
+    BUFFER_LARGE_SIZE = 1027 * 64 - 32, /* a hundred schedules */
+    BUFFER_CLASSES = 3,                 /* of those three sizes */
+    BUFFERS_SPARE_MAX = 4096,           /* small buffers kept for reuse */
+    BUFFERS_LARGE_SPARE_MAX = 128,
     BUFFERS_MEDIUM_SPARE_MAX = 512,            /* medium ones likewise */
     BUFFERS_LENT_SIZE_MAX = 128 * 1024 * 1024, /* large ones may take three quarters of it */
 };

@@ -2,6 +2,7 @@
 #define BOXOFFICE_CATALOGUE_VIEW_H
 
 #include "catalogue.h"
+#include "etag.h"
 #include "segment.h"
 
 /* The front's private index over the seat workers' catalogues: concerts in order of their ids, and
@@ -31,6 +32,7 @@ struct catalogue_view {
     char *concerts_text; /* the rendered list of that version; heap */
     size_t concerts_size;
     uint64_t concerts_version;
+    struct etag concerts_etag; /* of that text */
 };
 
 enum status catalogue_view_open(struct catalogue_view *view, const struct segment *segment);

@@ -8,15 +8,11 @@
 
 enum { SCHEDULES_OPEN_MAX = 100 };
 
-static void answer_tagged(struct exchange *exchange, const struct call *call, struct text body)
+static void answer_tagged(struct exchange *exchange, const struct call *call, struct text body,
+                          const struct etag *etag)
 {
-    if (body.data == NULL) {
-        answer_problem(exchange, PROBLEM_INTERNAL, NULL);
-        return;
-    }
-    struct etag etag = etag_of(body.data, body.size);
-    if (!etag_answers(exchange, call->request->if_none_match, &etag))
-        answer_bytes(exchange, 200, "application/json", etag.line, body);
+    if (!etag_answers(exchange, call->request->if_none_match, etag))
+        answer_bytes(exchange, 200, "application/json", etag->line, body);
 }
 
 static struct text title_of(const struct catalogue_concert *concert)
@@ -43,30 +39,36 @@ static void concerts_render(struct json_out *json, const void *context)
     json_array_close(json);
 }
 
-/* The list changes only when concerts appear, so it is rendered once for each version. */
-static struct text concerts_text(struct application *application)
+/* The list changes only when concerts appear, so it is rendered once for each version. False when
+ * memory is short. */
+static bool concerts_render_anew(struct application *application)
 {
     struct catalogue_view *view = &application->catalogue;
-    if (view->concerts_version != view->version) {
-        struct text fresh = scratch_render(&application->scratch, concerts_render, view);
-        char *copy = fresh.data != NULL ? realloc(view->concerts_text, fresh.size) : NULL;
-        if (copy == NULL)
-            return fresh;
-        memcpy(copy, fresh.data, fresh.size);
-        view->concerts_text = copy;
-        view->concerts_size = fresh.size;
-        view->concerts_version = view->version;
-    }
-    return (struct text){.data = view->concerts_text, .size = view->concerts_size};
+    if (view->concerts_version == view->version)
+        return true;
+    struct text fresh = scratch_render(&application->scratch, concerts_render, view);
+    char *copy = fresh.data != NULL ? realloc(view->concerts_text, fresh.size) : NULL;
+    if (copy == NULL)
+        return false;
+    memcpy(copy, fresh.data, fresh.size);
+    view->concerts_text = copy;
+    view->concerts_size = fresh.size;
+    view->concerts_etag = etag_of(copy, fresh.size);
+    view->concerts_version = view->version;
+    return true;
 }
 
 void handle_concerts_list(struct application *application, struct exchange *exchange,
                           const struct call *call)
 {
-    if (catalogue_view_refresh(&application->catalogue) != STATUS_OK)
+    const struct catalogue_view *view = &application->catalogue;
+    if (catalogue_view_refresh(&application->catalogue) != STATUS_OK ||
+        !concerts_render_anew(application))
         answer_problem(exchange, PROBLEM_OVERLOADED, NULL);
     else
-        answer_tagged(exchange, call, concerts_text(application));
+        answer_tagged(exchange, call,
+                      (struct text){.data = view->concerts_text, .size = view->concerts_size},
+                      &view->concerts_etag);
 }
 
 /* Texts in shared memory are another process's: never trusted to end. */
@@ -131,13 +133,21 @@ void handle_schedules_list(struct application *application, struct exchange *exc
                            const struct call *call)
 {
     struct concert_query query = {.view = &application->catalogue, .concert = call->id};
-    if (catalogue_view_refresh(&application->catalogue) != STATUS_OK)
+    if (catalogue_view_refresh(&application->catalogue) != STATUS_OK) {
         answer_problem(exchange, PROBLEM_OVERLOADED, NULL);
-    else if (!catalogue_view_find(query.view, query.concert, &query.place))
+        return;
+    }
+    if (!catalogue_view_find(query.view, query.concert, &query.place)) {
         answer_problem(exchange, PROBLEM_NOT_FOUND, NULL);
-    else
-        answer_tagged(exchange, call,
-                      scratch_render(&application->scratch, schedules_render, &query));
+        return;
+    }
+    struct text body = scratch_render(&application->scratch, schedules_render, &query);
+    if (body.data == NULL) {
+        answer_problem(exchange, PROBLEM_INTERNAL, NULL);
+        return;
+    }
+    struct etag etag = etag_of(body.data, body.size);
+    answer_tagged(exchange, call, body, &etag);
 }
 
 static void open_schedule_render(struct json_out *json, const struct catalogue *catalogue,

@@ -27,7 +27,7 @@ static void test_small_buffers_are_recycled(void **state)
     buffers_fini(&buffers);
 }
 
-static void test_medium_buffers_are_recycled_apart(void **state)
+static void test_each_size_is_recycled_apart(void **state)
 {
     (void)state;
     struct buffers buffers;
@@ -41,7 +41,12 @@ static void test_medium_buffers_are_recycled_apart(void **state)
     assert_ptr_equal(buffers_take(&buffers, BUFFER_MEDIUM_SIZE), medium);
     assert_ptr_equal(buffers_take(&buffers, 1), small);
     struct buffer *large = buffers_take(&buffers, BUFFER_MEDIUM_SIZE + 1);
-    assert_int_equal(large->capacity, BUFFER_MEDIUM_SIZE + 1);
+    assert_int_equal(large->capacity, BUFFER_LARGE_SIZE);
+    buffers_give(&buffers, large);
+    assert_ptr_equal(buffers_take(&buffers, BUFFER_LARGE_SIZE), large);
+    buffers_give(&buffers, large);
+    large = buffers_take(&buffers, BUFFER_LARGE_SIZE + 1);
+    assert_int_equal(large->capacity, BUFFER_LARGE_SIZE + 1);
     buffers_give(&buffers, large);
     buffers_give(&buffers, medium);
     buffers_give(&buffers, small);
@@ -111,7 +116,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_small_buffers_are_recycled),
-        cmocka_unit_test(test_medium_buffers_are_recycled_apart),
+        cmocka_unit_test(test_each_size_is_recycled_apart),
         cmocka_unit_test(test_large_buffers_hold_what_was_asked_for),
         cmocka_unit_test(test_large_buffers_leave_a_quarter_to_small_ones),
         cmocka_unit_test(test_all_together_are_bounded),
