@@ -207,15 +207,16 @@ void batch_end(struct worker *worker)
     else
         batch_drop(worker);
     CRASH_POINT_OF_EACH(EVENT_COMMITTED, batch->event_kinds);
+    stat_add(&worker->stats->messages_total, batch->requests); /* who is answered may look at it */
     publish_snapshots(worker);
     CRASH_POINT(BATCH_SHOWN);
     publish_replies(worker);
     CRASH_POINT_OF_EACH(EVENT_PUBLISHED, batch->event_kinds);
     carry_out_obligations(worker);
-    stat_add(&worker->stats->messages_total, batch->requests);
     batch->in_transaction = batch->has_events = false;
     batch->requests = batch->events = 0;
     batch->event_kinds = 0;
     batch->reply_count = batch->touched_count = batch->change_count = 0;
+    worker_drop_failed(worker);
     cache_trim(&worker->cache);
 }

@@ -58,6 +58,25 @@ static size_t weigh(const struct actor *actor)
     return weight;
 }
 
+struct loading {
+    struct actor *actor;
+    const struct row_view *rows;
+};
+
+static void load(void *context)
+{
+    struct loading *loading = context;
+    enum status status = loading->actor->kind->load(loading->actor->object, loading->rows);
+    check(status == STATUS_OK || status == STATUS_NOT_FOUND);
+}
+
+static void unload(struct actor *actor)
+{
+    if (actor->kind->unload != NULL)
+        actor->kind->unload(actor->object);
+    free(actor);
+}
+
 static struct actor *actor_load(struct cache *cache, const struct actor_kind *kind, uint64_t id,
                                 const struct row_view *rows)
 {
@@ -67,8 +86,11 @@ static struct actor *actor_load(struct cache *cache, const struct actor_kind *ki
     memset(actor, 0, sizeof *actor + kind->object_size);
     actor->kind = kind;
     actor_base(actor)->id = id;
-    enum status status = kind->load(actor->object, rows);
-    check(status == STATUS_OK || status == STATUS_NOT_FOUND);
+    struct loading loading = {actor, rows};
+    if (!check_contain(load, &loading, cache->failure, sizeof cache->failure)) {
+        unload(actor);
+        return NULL;
+    }
     actor->weight = weigh(actor);
     cache->bytes += actor->weight;
     return actor;
@@ -84,6 +106,8 @@ struct actor *cache_get(struct cache *cache, const struct actor_kind *kind, uint
         if (cache->count >= cache->bucket_count)
             grow_buckets(cache);
         actor = actor_load(cache, kind, id, rows);
+        if (actor == NULL)
+            return NULL;
         size_t bucket = bucket_of(cache, kind, id);
         actor->hash_next = cache->buckets[bucket];
         cache->buckets[bucket] = actor;
@@ -124,9 +148,7 @@ void cache_drop(struct cache *cache, struct actor *actor)
     cache->count--;
     cache->bytes -= actor->weight;
     overlay_forget(&actor->owner);
-    if (actor->kind->unload != NULL)
-        actor->kind->unload(actor->object);
-    free(actor);
+    unload(actor);
 }
 
 void cache_trim(struct cache *cache)

@@ -17,6 +17,7 @@ struct actor {
     size_t weight;
     struct overlay_owner *owner;   /* of its unsaved rows, when known (overlay_touch) */
     bool touched;                  /* changed in this batch: to be published and weighed again */
+    bool failed;                   /* in this batch: it is dropped at its end */
     bool used;                     /* again, since it was loaded or the eviction looked last */
     _Alignas(16) uint8_t object[]; /* begins with struct actor_base */
 };
@@ -28,11 +29,13 @@ struct cache {
     size_t bucket_count, count;
     size_t bytes, bytes_max;
     struct actor_list round; /* the next to be looked at is the last */
+    char failure[160];       /* why the last load failed */
 };
 
 enum status cache_init(struct cache *cache, size_t bytes_max);
 void cache_fini(struct cache *cache);
-/* The actor, loaded from rows when it is not there. Stays valid until cache_trim or cache_drop. */
+/* The actor, loaded from rows when it is not there. Stays valid until cache_trim or cache_drop.
+ * NULL: a check failed while it was loaded (cache->failure). */
 struct actor *cache_get(struct cache *cache, const struct actor_kind *kind, uint64_t id,
                         const struct row_view *rows);
 /* Soon cache_get will be asked for this actor: asks the processor for the memory on the way to it,

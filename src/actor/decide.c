@@ -127,6 +127,7 @@ void worker_seed_event(struct worker *worker, const struct seed_event *seed)
 {
     uint8_t payload[JOURNAL_PAYLOAD_MAX];
     struct actor *actor = cache_get(&worker->cache, seed->kind, seed->actor, &worker->rows);
+    check(actor != NULL);
     struct journal_event event = {
         .aggregate = seed->aggregate,
         .aggregate_version = seed->aggregate_version,
@@ -150,6 +151,7 @@ static void apply_events(struct worker *worker, struct actor *actor)
             decided->actor_kind == NULL
                 ? actor
                 : cache_get(&worker->cache, decided->actor_kind, decided->actor, &worker->rows);
+        check(to != NULL);
         struct journal_event event = {
             .aggregate = decided->aggregate,
             .aggregate_version = decided->aggregate_version,
@@ -255,9 +257,12 @@ static void decide_decoded(struct worker *worker, struct channel_consumer *chann
         refuse(worker, channel, slot, request_id, OUTCOME_NOT_FOUND);
         return;
     }
-    struct actor *actor = cache_get(&worker->cache, kind, id, &worker->rows);
+    struct actor *actor = worker_actor(worker, kind, id);
     decision_begin(worker, resumed_attempt);
-    kind->decide(&worker->decision, actor->object, &message);
+    if (actor == NULL || !worker_try_decide(worker, actor, &message)) {
+        refuse(worker, channel, slot, request_id, OUTCOME_ACTOR_UNAVAILABLE);
+        return;
+    }
     const struct decision *decision = &worker->decision;
     check(decision->event_count == 0 || worker->batch.in_transaction);
     apply_events(worker, actor);
@@ -313,16 +318,20 @@ void worker_decide_request(struct worker *worker, struct channel_consumer *chann
 
 /* ---- messages that are not requests ---- */
 
-static void decide_message(struct worker *worker, const struct actor_kind *kind, uint64_t id,
+/* False when the actor takes no messages now, or has failed. */
+static bool decide_message(struct worker *worker, const struct actor_kind *kind, uint64_t id,
                            const struct message *message)
 {
-    struct actor *actor = cache_get(&worker->cache, kind, id, &worker->rows);
+    struct actor *actor = worker_actor(worker, kind, id);
     decision_begin(worker, 0);
-    kind->decide(&worker->decision, actor->object, message);
-    apply_events(worker, actor);
-    if (worker->decision.answers_waiters)
-        waiters_take(worker, worker->decision.wait_key, answer_waiter);
+    bool decided = actor != NULL && worker_try_decide(worker, actor, message);
+    if (decided) {
+        apply_events(worker, actor);
+        if (worker->decision.answers_waiters)
+            waiters_take(worker, worker->decision.wait_key, answer_waiter);
+    }
     unmark(worker);
+    return decided;
 }
 
 void worker_decide_reply(struct worker *worker, const struct obligation *obligation,
@@ -348,7 +357,7 @@ void worker_decide_reply(struct worker *worker, const struct obligation *obligat
     }
     message.reply = &received;
     mark(worker, DECIDING_REPLY, message.kind, obligation->actor);
-    decide_message(worker, kind, obligation->actor, &message);
+    (void)decide_message(worker, kind, obligation->actor, &message); /* else it is sent again */
 }
 
 /* A timer that went off before it was due (wakes_at_start) is still to come. */
@@ -365,16 +374,15 @@ static void keep_timer(struct worker *worker, uint8_t kind_number, uint64_t id)
 
 void worker_decide_timer(struct worker *worker, uint8_t kind_number, uint64_t id)
 {
+    enum { RETRY_MS = 1000 }; /* of an actor that takes no messages now */
     const struct actor_kind *kind = worker_kind(worker, kind_number);
     check(kind != NULL);
     struct message message = {.origin = MESSAGE_TIMER};
-    struct actor *actor = cache_get(&worker->cache, kind, id, &worker->rows);
-    decision_begin(worker, 0);
-    kind->decide(&worker->decision, actor->object, &message);
-    apply_events(worker, actor);
+    mark(worker, DECIDING_TIMER, 0, id);
+    bool decided = decide_message(worker, kind, id, &message);
     CRASH_POINT(TIMER_DECIDED);
-    if (worker->decision.event_count == 0)
+    if (!decided)
+        timers_set(&worker->timers, kind_number, id, clock_now_ms() + RETRY_MS);
+    else if (worker->decision.event_count == 0)
         keep_timer(worker, kind_number, id);
-    if (worker->decision.answers_waiters)
-        waiters_take(worker, worker->decision.wait_key, answer_waiter);
 }

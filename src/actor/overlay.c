@@ -30,6 +30,8 @@ void overlay_value_free(struct overlay_row *row)
 
 void overlay_fini(struct overlay *overlay)
 {
+    for (unsigned i = 0; i < OVERLAY_SCANS_MAX; i++)
+        state_cursor_close(overlay->cursors[i]);
     overlay_groups_fini(overlay);
     struct overlay_row *row;
     while ((row = overlay->spare) != NULL) {

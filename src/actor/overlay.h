@@ -66,8 +66,12 @@ struct overlay_owner {
 
 TAILQ_HEAD(overlay_owner_list, overlay_owner);
 
+enum { OVERLAY_SCANS_MAX = 4 }; /* scans within scans */
+
 struct overlay {
     struct state_reader *reader; /* not owned; may be NULL: rows in memory only */
+    struct state_cursor *cursors[OVERLAY_SCANS_MAX]; /* made at first use */
+    unsigned scan_depth;
     struct overlay_group **group_buckets;
     size_t group_bucket_count, group_count;
     struct overlay_group **sorted; /* all groups in key order, for scans; NULL: out of date */
@@ -97,6 +101,8 @@ void overlay_delete(struct overlay *overlay, struct overlay_owner *owner,
 
 /* A view over the rows here and those saved. */
 struct row_view overlay_view(struct overlay *overlay);
+/* After reads that did not come to their end (check_contain). */
+void overlay_view_reset(struct overlay *overlay);
 
 /* ---- for checkpoints; all on the worker's thread ---- */
 

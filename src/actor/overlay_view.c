@@ -121,6 +121,16 @@ static void walk_begin(struct walk *walk, struct overlay *overlay, const struct 
     walk_settle(walk, start->size == 0 ? NULL : start);
 }
 
+/* Cursors are kept: a scan that does not come to its end leaves nothing behind. */
+static struct state_cursor *scan_begin(struct overlay *overlay)
+{
+    check(overlay->scan_depth < OVERLAY_SCANS_MAX);
+    struct state_cursor **cursor = &overlay->cursors[overlay->scan_depth++];
+    if (overlay->reader != NULL && *cursor == NULL)
+        check(state_cursor_open(cursor, overlay->reader) == STATUS_OK);
+    return *cursor;
+}
+
 /* Walks memory and environment side by side; a row in memory hides the saved one of the same key.
  */
 static void view_scan(void *context, const struct row_key *prefix, const struct row_key *from,
@@ -130,14 +140,12 @@ static void view_scan(void *context, const struct row_key *prefix, const struct 
     struct row_key start = from != NULL ? *from : descending ? prefix_end(prefix) : *prefix;
     struct walk walk;
     walk_begin(&walk, overlay, prefix, &start, descending);
-    struct state_cursor *cursor = NULL;
+    struct state_cursor *cursor = scan_begin(overlay);
     struct row_key saved_key = {0};
     struct row_bytes saved = {0};
     enum status status = STATUS_NOT_FOUND;
-    if (overlay->reader != NULL) {
-        check(state_cursor_open(&cursor, overlay->reader) == STATUS_OK);
+    if (cursor != NULL)
         status = state_cursor_seek(cursor, &start, descending, &saved_key, &saved);
-    }
     for (;;) {
         struct overlay_row *row = walk.row;
         check(status == STATUS_OK || status == STATUS_NOT_FOUND);
@@ -160,8 +168,12 @@ static void view_scan(void *context, const struct row_key *prefix, const struct 
         if (order <= 0)
             walk_next(&walk);
     }
-    if (cursor != NULL)
-        state_cursor_close(cursor);
+    overlay->scan_depth--;
+}
+
+void overlay_view_reset(struct overlay *overlay)
+{
+    overlay->scan_depth = 0;
 }
 
 struct row_view overlay_view(struct overlay *overlay)

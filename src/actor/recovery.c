@@ -31,6 +31,12 @@ static bool replay_event(void *context, const struct journal_event *event)
         return false;
     }
     struct actor *actor = cache_get(&worker->cache, kind, event->actor, &worker->rows);
+    if (actor == NULL) {
+        log_error("actor-unreadable", "kind=%s id=%llu error=\"%s\"", kind->name,
+                  (unsigned long long)event->actor, worker->cache.failure);
+        replay->status = STATUS_CORRUPT;
+        return false;
+    }
     replay->events++;
     if (actor_base(actor)->last_sequence >= event->sequence)
         return true; /* its row was saved later than this */

@@ -3,6 +3,7 @@
 
 #include "cache.h"
 #include "checkpoint.h"
+#include "failing.h"
 #include "journal.h"
 #include "obligations.h"
 #include "overlay.h"
@@ -88,6 +89,10 @@ struct worker {
     unsigned waiter_count;
 
     struct batch batch;
+    uint64_t batch_number; /* from 1 */
+    struct failing failing;
+    unsigned failed_count; /* actors that failed in this batch: dropped at its end */
+    struct actor *failed[BATCH_REQUESTS_MAX + BATCH_ANSWERS_MAX + BATCH_TIMERS_MAX];
     struct overlay_owner *applying_owner; /* of the event that is being applied */
     const struct actor_kind *applying_kind;
     struct actor *applying_actor;
@@ -129,6 +134,14 @@ void batch_end(struct worker *worker);
 void batch_drop(struct worker *worker); /* nothing was decided: gives the transaction back */
 /* A transaction of its own for trimming, when at least records_min may go. */
 void batch_trim(struct worker *worker, uint64_t records_min);
+
+/* actor_failure.c: an actor whose load or decide fails a check */
+/* The actor, or NULL when it takes no messages now. */
+struct actor *worker_actor(struct worker *worker, const struct actor_kind *kind, uint64_t id);
+/* Decides into worker->decision. False when the actor has failed: nothing was decided. */
+bool worker_try_decide(struct worker *worker, struct actor *actor, const struct message *message);
+/* After the commit: drops the state of those that failed in the batch. */
+void worker_drop_failed(struct worker *worker);
 
 /* waiters.c */
 bool waiter_add(struct worker *worker, struct channel_consumer *channel, struct slot *slot,

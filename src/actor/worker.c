@@ -220,6 +220,7 @@ static void set_gauges(struct worker *worker)
     stat_set(&stats->unsaved_bytes, worker->overlay.bytes);
     stat_set(&stats->unsaved_rows, worker->overlay.row_count);
     stat_set(&stats->actors_cached, worker->cache.count);
+    stat_set(&stats->actors_failing, failing_parked(&worker->failing));
     stat_set(&stats->obligations_open, worker->obligations.count);
     stat_set(&stats->saga_waiters, worker->waiter_count);
     stat_set(&stats->slots_free, worker->obligations.pool.free_small_count);
@@ -345,6 +346,7 @@ int worker_run(const struct worker_options *options)
     if (worker == NULL)
         return EX_OSERR;
     worker->options = options;
+    worker->batch_number = 1;
     worker->segment = options->segment;
     worker->index = options->self;
     worker->self = segment_process(options->segment, options->self);

@@ -1,4 +1,5 @@
 #include "check.h"
+#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +14,35 @@ void check_obituary(char *text, size_t size)
     obituary_size = size;
 }
 
+/* Where a contained failure goes to. */
+struct containment {
+    jmp_buf back;
+    char *words;
+    size_t size;
+};
+static _Thread_local struct containment *containment;
+
+bool check_contain(void (*run)(void *context), void *context, char *words, size_t size)
+{
+    struct containment here = {.words = words, .size = size};
+    check(containment == NULL);
+    if (_setjmp(here.back) != 0) {
+        containment = NULL;
+        return false;
+    }
+    containment = &here;
+    run(context);
+    containment = NULL;
+    return true;
+}
+
 _Noreturn void check_failed(const char *file, int line, const char *what)
 {
+    if (containment != NULL) {
+        snprintf(containment->words, containment->size, "%s:%d: check failed: %s", file, line,
+                 what);
+        _longjmp(containment->back, 1);
+    }
     char words[512];
     int length = snprintf(words, sizeof words, "%s:%d: check failed: %s\n", file, line, what);
     size_t size = length < 0 ? 0 : (size_t)length;

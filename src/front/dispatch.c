@@ -79,6 +79,8 @@ static struct exchange *wait_end(struct dispatch_wait *wait)
 
 static const char not_asked[] =
     "What answers this is not available at the moment. Nothing was done. Ask again.";
+static const char rebuilt[] = "This wallet, schedule or room has failed and is being rebuilt. "
+                              "Nothing was done. Ask again.";
 static const char begun[] = "What this waits for is not available at the moment. It was begun and "
                             "ends by itself; ask again for its outcome.";
 
@@ -266,6 +268,10 @@ static void reply_deliver(struct dispatch *dispatch, struct slot *slot)
     struct dispatch_reply reply;
     reply_read(dispatch, slot, &reply);
     feed(wait, reply.outcome);
+    if (reply.outcome == OUTCOME_ACTOR_UNAVAILABLE) {
+        reply.retry_s = 1;
+        reply.detail = rebuilt;
+    }
     if (wait->saga != NULL && reply.outcome == OUTCOME_UNAVAILABLE) {
         guard_count_refusal(wait->saga);
         reply.retry_s = guard_retry_s(wait->saga, clock_monotonic_ns());

@@ -32,6 +32,9 @@ const char *problem_code(enum problem problem)
     return problems[problem].type + strlen(PROBLEM_TYPE_PREFIX);
 }
 
+/* To clients it is the same. */
+#define PROBLEM_ACTOR_UNAVAILABLE PROBLEM_UNAVAILABLE
+
 enum problem problem_of_outcome(enum outcome outcome)
 {
     static const enum problem by_outcome[OUTCOME_COUNT] = {

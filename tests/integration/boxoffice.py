@@ -337,6 +337,7 @@ class Server:
             raise AssertionError(f"still running {STOP_TIMEOUT_S} s after SIGTERM") from None
         self._reader.join(STOP_TIMEOUT_S)
         assert code == 0, f"exit code {code} after SIGTERM:\n{self.log()[-4000:]}"
+        assert " event=actor-failed " not in self.log(), "a check failed in a worker"
         if audit:
             self.audit()
 

@@ -27,6 +27,29 @@ static void a_check_that_holds_changes_nothing(void **state)
     assert_int_equal(calls, 1);
 }
 
+static void count_to(void *context)
+{
+    int *count = context;
+    ++*count;
+    check(*count < 2);
+    ++*count;
+}
+
+static void a_contained_check_ends_what_was_being_done_and_nothing_else(void **state)
+{
+    (void)state;
+    char words[256];
+    int count = 0;
+    assert_true(check_contain(count_to, &count, words, sizeof words));
+    assert_int_equal(count, 2);
+    for (int again = 0; again < 3; again++) {
+        count = 1;
+        assert_false(check_contain(count_to, &count, words, sizeof words));
+        assert_int_equal(count, 2);
+        assert_non_null(strstr(words, "check failed: *count < 2"));
+    }
+}
+
 /* Fails a check in a child whose stderr is `fd`; returns how it ended. */
 static int fail_a_check(int fd, char *obituary, size_t size)
 {
@@ -76,6 +99,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_status_has_a_text_of_its_own),
         cmocka_unit_test(a_check_that_holds_changes_nothing),
+        cmocka_unit_test(a_contained_check_ends_what_was_being_done_and_nothing_else),
         cmocka_unit_test(a_failed_check_aborts_and_leaves_its_last_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
