@@ -69,10 +69,11 @@ static uint32_t publish_concert(struct seat_catalogue *to, uint64_t concert, con
     return to->concerts.entries[slot].at;
 }
 
-/* The map comes first: whoever sees the entry finds it. */
-static void add_map(struct catalogue *catalogue, uint32_t at, const struct schedule_view *schedule)
+/* The next position, with its map as it was, or not yet published. */
+static uint32_t add_map(struct seat_catalogue *to, const struct schedule_view *schedule)
 {
     struct seat_map_section sections[SECTIONS_MAX];
+    uint32_t at = to->schedule_count++;
     memset(sections, 0, schedule->section_count * sizeof *sections);
     for (uint32_t i = 0; i < schedule->section_count; i++) {
         const struct section *from = &schedule->sections[i];
@@ -81,12 +82,11 @@ static void add_map(struct catalogue *catalogue, uint32_t at, const struct sched
         sections[i].name_length = from->name.length;
         memcpy(sections[i].name, from->name.data, from->name.length);
     }
-    check(seat_maps_add(&catalogue->maps, at, sections, schedule->section_count) == STATUS_OK);
-    seat_maps_publish(&catalogue->maps, at, schedule->words);
+    check(seat_maps_add(&to->catalogue->maps, at, sections, schedule->section_count) == STATUS_OK);
+    return at;
 }
 
-static void add_schedule(struct seat_catalogue *to, const struct schedule_view *schedule,
-                         uint32_t slot)
+static void add_entry(struct seat_catalogue *to, const struct schedule_view *schedule, uint32_t at)
 {
     const struct schedule_row *row = schedule->row;
     struct catalogue_schedule entry = {
@@ -98,24 +98,26 @@ static void add_schedule(struct seat_catalogue *to, const struct schedule_view *
     memcpy(entry.open_date, row->open_date.data, row->open_date.length);
     memcpy(entry.start_time, row->start_time.data, row->start_time.length);
     memcpy(entry.end_time, row->end_time.data, row->end_time.length);
-    uint32_t at = to->schedule_count, added;
+    uint32_t added;
     atomic_init(&entry.free, row->available << 32 | row->first_free);
-    add_map(to->catalogue, at, schedule);
     check(catalogue_add_schedule(to->catalogue, &entry, &added) == STATUS_OK && added == at);
-    to->schedule_count++;
+    uint32_t slot = index_slot(&to->schedules, schedule->id);
     to->schedules.entries[slot].id = schedule->id;
     to->schedules.entries[slot].at = at;
 }
 
+/* A new map is published before its entry is seen. */
 static void publish_schedule(struct seat_catalogue *to, const struct schedule_view *schedule)
 {
     uint32_t slot = index_slot(&to->schedules, schedule->id);
-    if (to->schedules.entries[slot].id == 0)
-        add_schedule(to, schedule, slot);
-    uint32_t at = to->schedules.entries[slot].at;
+    bool is_new = to->schedules.entries[slot].id == 0;
+    uint32_t at = is_new ? add_map(to, schedule) : to->schedules.entries[slot].at;
     seat_maps_publish(&to->catalogue->maps, at, schedule->words);
+    if (is_new)
+        add_entry(to, schedule, at);
     catalogue_set_free(to->catalogue, at, (uint32_t)schedule->row->available,
                        (uint32_t)schedule->row->first_free);
+    seat_maps_note(&to->catalogue->maps, at, schedule->row->last_sequence);
 }
 
 void schedule_publish(const void *object, void *publish_context)
@@ -172,18 +174,32 @@ static bool start_place(void *context, const struct row_key *key, struct row_byt
     return true;
 }
 
-static void start_map(struct start *start, const struct row_view *rows)
+static void start_words(struct start *start, const struct row_view *rows)
 {
-    struct layout_row layout;
-    struct row_key key = layout_key(start->id);
-    check(layout_row_read(rows, &key, &layout) && start->row.seat_count <= SCHEDULE_SEATS_MAX);
+    struct row_key key = place_prefix(start->id);
+    check(start->row.seat_count <= SCHEDULE_SEATS_MAX);
     seat_map_clear(start->to->words, (uint32_t)start->row.seat_count);
-    key = place_prefix(start->id);
     if (start->row.available < start->row.seat_count)
         rows->scan(rows->context, &key, NULL, false, start_place, start);
+}
+
+/* What a predecessor has shown already is left as it is: reading every seat that was ever taken
+ * would make a restart as long as the sale is large. */
+static void start_map(struct start *start, const struct row_view *rows)
+{
+    struct seat_maps *maps = &start->to->catalogue->maps;
+    struct layout_row layout;
+    struct row_key key = layout_key(start->id);
+    check(layout_row_read(rows, &key, &layout));
     const struct schedule_view view = {start->id, &start->row, layout.sections.items,
                                        layout.sections.count, start->to->words};
-    publish_schedule(start->to, &view);
+    uint32_t at = add_map(start->to, &view);
+    if (!seat_maps_shows(maps, at, start->row.last_sequence)) {
+        start_words(start, rows);
+        seat_maps_publish(maps, at, start->to->words);
+    }
+    add_entry(start->to, &view, at);
+    seat_maps_note(maps, at, start->row.last_sequence);
 }
 
 /* Ids in [from, below): concerts first, as when they were made. Demo schedules may also bring a

@@ -3,7 +3,7 @@
 #include "check.h"
 #include <string.h>
 
-_Static_assert(sizeof(struct seat_map) == 24, "a map's head has no padding");
+_Static_assert(sizeof(struct seat_map) == 32, "a map's head has no padding");
 _Static_assert(sizeof(struct seat_map_section) == 80, "a section has no padding");
 
 enum { READ_TRIES = 3 };
@@ -45,6 +45,7 @@ static bool sections_equal(const struct seat_map_section *a, const struct seat_m
 static void hide(struct seat_map *map)
 {
     uint64_t version = atomic_load_explicit(&map->version, memory_order_relaxed);
+    atomic_store_explicit(&map->sequence, 0, memory_order_relaxed);
     atomic_store_explicit(&map->seat_count, 0, memory_order_relaxed);
     atomic_store_explicit(&map->version, version + 2, memory_order_relaxed);
     atomic_thread_fence(memory_order_seq_cst);
@@ -100,6 +101,17 @@ void seat_maps_publish(struct seat_maps *maps, uint32_t at, const uint64_t *word
     atomic_store_explicit(&map->version, version + 1, memory_order_release);
     if (is_new)
         atomic_store_explicit(&map->seat_count, (uint32_t)seats, memory_order_release);
+}
+
+void seat_maps_note(struct seat_maps *maps, uint32_t at, uint64_t sequence)
+{
+    atomic_store_explicit(&maps->maps[at].sequence, sequence, memory_order_release);
+}
+
+bool seat_maps_shows(const struct seat_maps *maps, uint32_t at, uint64_t sequence)
+{
+    return sequence != 0 &&
+           atomic_load_explicit(&maps->maps[at].sequence, memory_order_acquire) == sequence;
 }
 
 bool seat_maps_find(const struct seat_maps *maps, uint32_t at, struct seat_map_view *view)

@@ -40,6 +40,7 @@ struct seat_map {
     _Atomic uint64_t version;
     _Atomic uint32_t seat_count; /* 0: there is no map yet */
     uint32_t section_count, section_first, word_first;
+    _Atomic uint64_t sequence; /* for the owner's successor: of the last event that is shown */
 };
 struct seat_maps {
     /* owner only: since its start */
@@ -85,6 +86,12 @@ enum status seat_maps_add(struct seat_maps *maps, uint32_t at,
                           const struct seat_map_section *sections, uint32_t section_count);
 /* Makes these states the map's. Nothing happens when they are so already. */
 void seat_maps_publish(struct seat_maps *maps, uint32_t at, const uint64_t *words);
+
+/* What the owner notes behind a publication, catalogue line included: the sequence of the
+ * schedule's last event, which no other state has. A successor that finds it again need not
+ * publish. */
+void seat_maps_note(struct seat_maps *maps, uint32_t at, uint64_t sequence);
+bool seat_maps_shows(const struct seat_maps *maps, uint32_t at, uint64_t sequence);
 
 /* ---- readers; what another process wrote is bounded, not believed ---- */
 

@@ -144,6 +144,29 @@ static void a_start_publishes_every_seat_and_a_successor_repairs(void **state)
     munmap(catalogue, sizeof *catalogue);
 }
 
+/* A restart must not take as long as the sale is large: the mark put into the map in use shows that
+ * the successor did not write it, and that it does once the schedule has gone on. */
+static void a_successor_leaves_alone_what_was_shown_already(void **state)
+{
+    struct domain *domain = *state;
+    struct catalogue *catalogue = catalogue_create();
+    struct seat_catalogue *to = seat_catalogue_create(catalogue);
+    held_big(domain, 1);
+    seat_behaviour.start(&domain->view, to);
+    uint64_t version = seat_maps_version(&catalogue->maps, 1);
+    uint32_t word = catalogue->maps.maps[1].word_first + 7;
+    atomic_store(&catalogue->maps.words[version & 1][word], UINT64_MAX);
+    seat_behaviour.start(&domain->view, to);
+    assert_int_equal(seat_maps_version(&catalogue->maps, 1), version);
+    assert_true(seat_maps_read(&catalogue->maps, 1, 7, 1, words) != 0);
+    assert_true(words[0] == UINT64_MAX);
+    held_big(domain, 2); /* its owner died between the commit and the publication */
+    seat_behaviour.start(&domain->view, to);
+    assert_published(catalogue, 1, big(domain));
+    seat_catalogue_destroy(to);
+    munmap(catalogue, sizeof *catalogue);
+}
+
 static void a_passivated_venue_comes_back_as_it_was(void **state)
 {
     struct domain *domain = *state;
@@ -165,6 +188,7 @@ int main(void)
         TEST(holds_that_come_and_go_leave_no_expiries_behind),
         TEST(payments_that_fail_again_and_again_keep_one_expiry),
         TEST(a_start_publishes_every_seat_and_a_successor_repairs),
+        TEST(a_successor_leaves_alone_what_was_shown_already),
         TEST(a_passivated_venue_comes_back_as_it_was),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
