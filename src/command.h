@@ -38,6 +38,9 @@ int command_check_options(const struct config *config, struct listen_address *li
  * Forks: to be called before anything is opened. */
 int command_check_kafka(const struct config *config);
 
+/* With less memory than the defaults are made for: lowers those of them that bound memory. */
+void command_plan_memory(struct config *config);
+
 /* Reads --identity-key's file; IDENTITY_NONE when path is empty. 0, or the exit code after a line
  * on stderr: EX_NOINPUT when it cannot be read, EX_CONFIG when it is no key. */
 int command_identity_key(const char *path, struct identity_key *key);

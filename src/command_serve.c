@@ -266,6 +266,7 @@ int command_serve(int argc, char **argv)
     code = command_identity_key(server.config.identity_key, &server.identity_key);
     if (code != EX_OK)
         return code;
+    command_plan_memory(&server.config);
     raise_descriptor_limit(&server.config);
     code = open_all(&server);
     if (code == EX_OK)

@@ -139,6 +139,9 @@ def test_it_sells_in_128_mib_of_memory(run, data):
     container = run("--demo", "--demo-holds", 2000, "--open-confirm", memory="128m", cpus=0.5)
     container.wait_ready()
     client = container.client()
+    samples = parse_metrics(client.get("/metrics").body.decode())
+    assert samples["boxoffice_unsaved_limit_bytes", ()] == 8 << 20, "an eighth of the plan for 1 GiB"
+    assert samples["boxoffice_connections_limit", ()] == 1250
     for reservation in range(1, 2001):
         answer = client.post("/reservations/confirm", {"reservationId": reservation})
         assert answer.status == 200, answer

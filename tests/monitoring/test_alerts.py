@@ -13,7 +13,7 @@ import threading
 import pytest
 import yaml
 
-from boxoffice import bearer, wait_until
+from boxoffice import ROOT, bearer, wait_until
 from sinks import mail_sink, slack_sink
 from stack import DOCKER, MemoryGroup
 
@@ -177,6 +177,11 @@ def test_every_alert_arrives_and_so_does_its_end(stack, tmp_path, sinks, small_d
     expect(stack, sinks, "FIRING", {"BoxofficeTargetDown"})
     start(*SERVER, "--retention", 1, data=small_disk / "data", command_prefix=memory.prefix)
     expect(stack, sinks, "RESOLVED", alerts())
+
+
+def test_every_alert_has_its_paragraph_for_operators():
+    headings = re.findall(r"^### (\w+)$", (ROOT / "docs" / "OPERATIONS.md").read_text(), re.M)
+    assert set(headings) == alerts()
 
 
 def test_a_bound_that_is_kept_raises_nothing(tmp_path):
