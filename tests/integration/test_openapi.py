@@ -20,6 +20,7 @@ if contract.yaml is None:
         raise ImportError("the document is read with PyYAML and jsonschema")
     pytest.skip("the document is read with PyYAML and jsonschema", allow_module_level=True)
 
+ME = "/api/v1/queue/tokens/me"
 ROUTE = re.compile(r'^ROUTE\(\w+,\s+(\w+),\s+"([^"]+)"', re.MULTILINE)
 
 
@@ -157,6 +158,14 @@ def the_sale(server):
     client.get(f"/concerts/seat?seatId={UNKNOWN}")                            # 404
 
 
+def the_waiting(start):
+    server = start("--demo", "--active-limit", 1)
+    server.user()
+    waiting = server.user()
+    waiting.get("/api/v1/schedules/1/seats")                                  # 403 not-admitted
+    waiting.hold(1, 1 << 17 | 1)                                              # the same
+
+
 def the_expired(start):
     server = start("--demo", "--hold-ttl", 1, "--hold-grace", 0)
     buyer = Buyer(server)
@@ -219,7 +228,8 @@ def keys_used_up(server):
 
 def the_closed_off(judge, server):
     """503: every worker's circuit breaker is open."""
-    buyer = Buyer(server)
+    buyer, leaver, gone = Buyer(server), server.user(), server.user()
+    gone.delete(ME)
     key = server.admin_key
 
     def order(mode):
@@ -232,8 +242,11 @@ def the_closed_off(judge, server):
     with open(server.data / "audit.lock") as lock:  # and an audit is under way
         fcntl.flock(lock, fcntl.LOCK_EX)
         for operation in judge.operations:
-            if is_documented(operation, 503):
+            if is_documented(operation, 503) and operation.name != "leaveQueue":
                 ask(operation, buyer)
+        leaver.delete(ME)
+        gone.get(ME)  # how a ticket ended is its room's to say
+        gone.post("/queue/token/check")
         # Seat maps are read from shared memory, where there is none of a schedule that is not.
         buyer.get(f"/api/v1/schedules/{UNKNOWN}/seats")
         buyer.get(f"/concerts/seat?scheduleId={UNKNOWN}")
@@ -257,19 +270,20 @@ def the_followers(server):
 def the_full_disk(judge, start, small_disk):
     """507: a worker without space takes no writes."""
     server = start("--demo", data=small_disk / "data")
-    buyer = Buyer(server)
+    buyer, leaver = Buyer(server), server.user()
     ballast = fill(small_disk)
     try:
         wait_until(lambda: {process["state"] for role in ("queue", "seat", "wallet")
                             for process in server.processes(role)} == {"READ_ONLY"},
                    "every worker sees that the disk is full")
         for operation in judge.operations:
-            if is_documented(operation, 507):
+            if is_documented(operation, 507) and operation.name != "leaveQueue":
                 changes = {"body": {"userId": server.new_user_id()}} \
                     if operation.name.startswith("issueToken") else {}
                 if operation.name == "makeReservation":
                     changes["body"] = {"scheduleId": 1, "seatIds": [buyer.free_seat()]}
                 ask(operation, buyer, **changes)
+        leaver.delete(ME)
     finally:
         ballast.unlink()
     wait_until(lambda: buyer.charge(1).status == 201, "it heals")
@@ -283,6 +297,7 @@ def test_documented_and_produced_statuses_are_the_same(small_disk, judge, start,
     for operation in judge.operations:
         faulty_requests(judge, operation, buyer, stranger)
     the_sale(server)
+    the_waiting(start)
     the_expired(start)
     the_unidentified(judge, start, tmp_path)
     the_unready(start)

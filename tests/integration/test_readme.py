@@ -40,7 +40,7 @@ def test_the_example_does_what_the_readme_says(start):
     script = "\n".join(f"echo; echo '{MARK}'\n" + "\n".join(block) for block in blocks)
     environment = clean_environment() | {"B": f"http://127.0.0.1:{server.port}"}
     result = subprocess.run(["bash", "-euo", "pipefail"], input=script, text=True, timeout=60,
-                            capture_output=True, env=environment)
+                            capture_output=True, env=environment, cwd=server.data.parent)
     print(result.stdout)
     assert result.returncode == 0, result.stderr
     outputs = result.stdout.split(MARK)[1:]
