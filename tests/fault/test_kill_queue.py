@@ -3,6 +3,7 @@
 import asyncio
 import json
 
+from sale import ADMIT_ALL
 from storm import Storm, choose_seed, kill_count
 
 CLIENTS = 24
@@ -37,7 +38,7 @@ class Client:
 
 def test_killing_the_queue_worker_costs_clients_nothing(start):
     seed = choose_seed()
-    server = start()
+    server = start(*ADMIT_ALL)
     storm = Storm(server, seed)
     tickets = {}
     first_user = 5_000_000
@@ -48,7 +49,7 @@ def test_killing_the_queue_worker_costs_clients_nothing(start):
     assert len({token for _, token in tickets.values()}) == len(tickets)
     storm.verdict(f"queue worker, {len(tickets)} tickets")
     server.stop()
-    again = start(data=server.data)
+    again = start(*ADMIT_ALL, data=server.data)
     client = again.client()
     for user_id, (_, token) in sorted(tickets.items())[::7]:
         answer = client.post("/queue/token", {"userId": user_id})
