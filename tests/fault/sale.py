@@ -95,6 +95,8 @@ class Sale:
                 group.create_task(self._compare_some(waiting))
         for schedule in set(self.places.values()):
             for seat in looker.seats(schedule):
+                if seat["seatId"] not in self.places:
+                    continue  # a demo hold's
                 expected = "RESERVED" if seat["seatId"] in self.sold else "AVAILABLE"
                 assert seat["seatStatus"] == expected, (seat, expected)
 
