@@ -1,6 +1,7 @@
 #include "command.h"
 #include <netdb.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -96,11 +97,31 @@ static unsigned ask(const struct target *target)
     return sscanf(line, "HTTP/1.%*1[01] %3u", &status) == 1 ? status : 0;
 }
 
+/* Where a server with the same environment listens. */
+static void default_url(char *url, size_t size)
+{
+    const char *listen = getenv("BOXOFFICE_LISTEN");
+    const char *port = listen == NULL ? NULL : strrchr(listen, ':');
+    if (port == NULL) {
+        listen = "127.0.0.1:8080";
+        port = strrchr(listen, ':');
+    }
+    size_t length = (size_t)(port - listen);
+    if (length == 7 && strncmp(listen, "0.0.0.0", 7) == 0)
+        snprintf(url, size, "http://127.0.0.1%s/readyz", port);
+    else if (length == 4 && strncmp(listen, "[::]", 4) == 0)
+        snprintf(url, size, "http://[::1]%s/readyz", port);
+    else
+        snprintf(url, size, "http://%.*s%s/readyz", (int)length, listen, port);
+}
+
 int command_health(int argc, char **argv)
 {
-    const char *url = "http://127.0.0.1:8080/readyz";
+    char initial[HOST_SIZE];
+    const char *url = initial;
     const struct command_text texts[] = {{"--url", &url}};
     struct target target;
+    default_url(initial, sizeof initial);
     int code = command_texts("health", texts, 1, argc, argv);
     if (code != EX_OK)
         return code;

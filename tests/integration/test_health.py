@@ -9,9 +9,9 @@ import pytest
 from boxoffice import binary, clean_environment
 
 
-def health(*arguments):
+def health(*arguments, **settings):
     return subprocess.run([binary(), "health", *arguments], capture_output=True, text=True,
-                          timeout=30, env=clean_environment())
+                          timeout=30, env=clean_environment() | settings)
 
 
 def test_a_server_that_is_ready_is_healthy(server):
@@ -19,6 +19,12 @@ def test_a_server_that_is_ready_is_healthy(server):
         result = health("--url", f"http://127.0.0.1:{server.port}/{path}")
         assert (result.returncode, result.stderr) == (0, "")
     assert health("--url", f"http://localhost:{server.port}/readyz").returncode == 0
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "127.0.0.1"])
+def test_it_looks_where_the_server_of_its_environment_listens(server, address):
+    result = health(BOXOFFICE_LISTEN=f"{address}:{server.port}")
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 def test_another_answer_or_none_is_not(server):
