@@ -6,12 +6,14 @@ import pathlib
 import shutil
 import socket
 import subprocess
+import zlib
 
 import pytest
 
 from boxoffice import ROOT, Client, wait_until
 
-IMAGE = "localhost/boxoffice:latest"
+# Each checkout has its own, so that two can be tested at a time.
+IMAGE = f"localhost/boxoffice-{zlib.crc32(str(ROOT).encode()):08x}:latest"
 
 
 def podman(*arguments, check=True, timeout_s=120):
@@ -29,7 +31,7 @@ def build_image():
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed")
     result = subprocess.run([ROOT / "docker" / "prove", "image"], text=True, timeout=800,
-                            capture_output=True)
+                            capture_output=True, env=os.environ | {"BOXOFFICE_IMAGE": IMAGE})
     assert result.returncode == 0, result.stderr[-4000:]
     return result.stdout
 
