@@ -29,11 +29,12 @@
  * pays for a journal's snapshot; the rows take longer. */
 
 enum {
-    /* With a server running, the newest records of each journal only.
-     */
-    LIVE_RECORDS_MAX = 300000,
     /* Rows are made anew from the events where that many records at most have to be replayed. */
     REBUILD_RECORDS_MAX = 200000,
+    /* With a server running, whose memory and time they are: to rebuild, and the newest records of
+     * each journal that are looked at. */
+    LIVE_REBUILD_RECORDS_MAX = 50000,
+    LIVE_RECORDS_MAX = 300000,
     LIVE_NICE = 19,
     WORKERS_MAX = 64,
 };
@@ -127,8 +128,8 @@ static void visit_rows(void *context, const struct row_view *rows)
     after_failed_check = NULL;
     stage->source.rows = rows;
     audit_journal_and_rows(inspection.audit, &stage->source);
-    if (journal_first_sequence(journal) == 1 &&
-        journal_record_count(journal) <= REBUILD_RECORDS_MAX)
+    uint64_t records_max = inspection.is_live ? LIVE_REBUILD_RECORDS_MAX : REBUILD_RECORDS_MAX;
+    if (journal_first_sequence(journal) == 1 && journal_record_count(journal) <= records_max)
         rebuild(stage);
     cut_release_journal(stage->view);
     check(inspection.count < WORKERS_MAX);
