@@ -5,22 +5,23 @@
 
 enum { HEAP_CAPACITY_MIN = 8 };
 
-bool expiry_holds(const struct schedule *schedule, const struct expiry *expiry)
+bool expiry_holds(const struct schedule *schedule, uint64_t expiry)
 {
-    return schedule_state(schedule, expiry->seat) == SEAT_TEMP_RESERVED &&
-           schedule->expires_at_ms[expiry->seat] == expiry->at_ms;
+    uint32_t seat = expiry_seat(expiry);
+    return schedule_state(schedule, seat) == SEAT_TEMP_RESERVED &&
+           schedule->expires_at_ms[seat] == expiry_ms(expiry);
 }
 
 static void sift_down(struct schedule *schedule, uint32_t at)
 {
-    struct expiry *heap = schedule->heap, moving = heap[at];
+    uint64_t *heap = schedule->heap, moving = heap[at];
     for (;;) {
         uint32_t child = 2 * at + 1;
         if (child >= schedule->heap_count)
             break;
-        if (child + 1 < schedule->heap_count && heap[child + 1].at_ms < heap[child].at_ms)
+        if (child + 1 < schedule->heap_count && heap[child + 1] < heap[child])
             child++;
-        if (heap[child].at_ms >= moving.at_ms)
+        if (heap[child] >= moving)
             break;
         heap[at] = heap[child];
         at = child;
@@ -30,8 +31,8 @@ static void sift_down(struct schedule *schedule, uint32_t at)
 
 static void sift_up(struct schedule *schedule, uint32_t at)
 {
-    struct expiry *heap = schedule->heap, moving = heap[at];
-    for (; at > 0 && heap[(at - 1) / 2].at_ms > moving.at_ms; at = (at - 1) / 2)
+    uint64_t *heap = schedule->heap, moving = heap[at];
+    for (; at > 0 && heap[(at - 1) / 2] > moving; at = (at - 1) / 2)
         heap[at] = heap[(at - 1) / 2];
     heap[at] = moving;
 }
@@ -59,18 +60,15 @@ void expiries_rebuild(struct schedule *schedule)
     schedule->heap_count = 0;
     for (uint32_t seat = 0; seat < seats; seat++)
         if (begins_hold(schedule, seat))
-            schedule->heap[schedule->heap_count++] =
-                (struct expiry){schedule->expires_at_ms[seat], seat};
+            schedule->heap[schedule->heap_count++] = expiry_of(schedule->expires_at_ms[seat], seat);
     for (uint32_t at = count / 2; at-- > 0;)
         sift_down(schedule, at);
 }
 
 static int expiry_order(const void *left, const void *right)
 {
-    const struct expiry *a = left, *b = right;
-    if (a->at_ms != b->at_ms)
-        return a->at_ms < b->at_ms ? -1 : 1;
-    return (a->seat > b->seat) - (a->seat < b->seat);
+    const uint64_t *a = left, *b = right;
+    return (*a > *b) - (*a < *b);
 }
 
 /* Without what is stale, and with room for as much again: the next time is as many additions away
@@ -78,12 +76,11 @@ static int expiry_order(const void *left, const void *right)
  * several equal entries. What is sorted is a heap. */
 static void compact(struct schedule *schedule)
 {
-    struct expiry *heap = schedule->heap;
+    uint64_t *heap = schedule->heap;
     uint32_t kept = 0;
     qsort(heap, schedule->heap_count, sizeof *heap, expiry_order);
     for (uint32_t i = 0; i < schedule->heap_count; i++)
-        if (expiry_holds(schedule, &heap[i]) &&
-            (kept == 0 || expiry_order(&heap[kept - 1], &heap[i]) != 0))
+        if (expiry_holds(schedule, heap[i]) && (kept == 0 || heap[kept - 1] != heap[i]))
             heap[kept++] = heap[i];
     schedule->heap_count = kept;
     if (kept <= schedule->heap_capacity / 2)
@@ -104,18 +101,18 @@ void expiries_add(struct schedule *schedule, uint64_t index)
     }
     if (schedule->heap_count == schedule->heap_capacity)
         compact(schedule);
-    schedule->heap[schedule->heap_count] = (struct expiry){schedule->expires_at_ms[seat], seat};
+    schedule->heap[schedule->heap_count] = expiry_of(schedule->expires_at_ms[seat], seat);
     sift_up(schedule, schedule->heap_count++);
 }
 
 uint64_t expiries_next_ms(struct schedule *schedule)
 {
-    while (schedule->heap_count > 0 && !expiry_holds(schedule, &schedule->heap[0])) {
+    while (schedule->heap_count > 0 && !expiry_holds(schedule, schedule->heap[0])) {
         schedule->heap[0] = schedule->heap[--schedule->heap_count];
         if (schedule->heap_count > 0)
             sift_down(schedule, 0);
     }
-    return schedule->heap_count > 0 ? schedule->heap[0].at_ms : 0;
+    return schedule->heap_count > 0 ? expiry_ms(schedule->heap[0]) : 0;
 }
 
 struct due {
@@ -139,10 +136,10 @@ static void collect_due(struct due *due, uint32_t at)
 {
     if (at >= due->schedule->heap_count || due->count == due->max)
         return;
-    const struct expiry *expiry = &due->schedule->heap[at];
-    if (expiry->at_ms > due->now_ms)
+    uint64_t expiry = due->schedule->heap[at];
+    if (expiry_ms(expiry) > due->now_ms)
         return;
-    uint64_t reservation = due->schedule->reservations[expiry->seat];
+    uint64_t reservation = due->schedule->reservations[expiry_seat(expiry)];
     if (expiry_holds(due->schedule, expiry) && !known(due, reservation))
         due->reservations[due->count++] = reservation;
     collect_due(due, 2 * at + 1);

@@ -118,6 +118,12 @@ size_t schedule_weight(const void *object)
            schedule->heap_capacity * sizeof *schedule->heap;
 }
 
+bool schedule_keeps(const void *object)
+{
+    const struct schedule *schedule = object;
+    return schedule->row.seat_count >= SCHEDULE_KEPT_SEATS_MIN;
+}
+
 struct seat schedule_seat(const struct schedule *schedule, uint64_t index)
 {
     check(index >= 1 && index <= schedule->row.seat_count);

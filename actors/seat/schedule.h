@@ -9,10 +9,22 @@
  * for each, at number - 1. They repeat the place rows. States are kept as a seat map has them, so
  * that publishing one copies words. */
 
-struct expiry {
-    uint64_t at_ms;
-    uint32_t seat; /* one of the reservation's, 0-based */
-};
+/* When a hold expires, Unix ms, above the seat (0-based, one of the reservation's): order of time,
+ * and eight bytes. */
+enum { EXPIRY_SEAT_BITS = 17 };
+static inline uint64_t expiry_of(uint64_t at_ms, uint32_t seat)
+{
+    check(at_ms >> (64 - EXPIRY_SEAT_BITS) == 0);
+    return at_ms << EXPIRY_SEAT_BITS | seat;
+}
+static inline uint64_t expiry_ms(uint64_t expiry)
+{
+    return expiry >> EXPIRY_SEAT_BITS;
+}
+static inline uint32_t expiry_seat(uint64_t expiry)
+{
+    return (uint32_t)(expiry & SCHEDULE_SEATS_MAX);
+}
 
 struct schedule {
     struct actor_base base;
@@ -26,7 +38,7 @@ struct schedule {
     /* A binary heap of hold expiries. Entries are not taken out when a hold ends another way; they
      * are stale then (expiry_holds) and go when they reach the top or when the heap is made anew.
      */
-    struct expiry *heap;
+    uint64_t *heap; /* of expiries (expiry_of) */
     uint32_t heap_count, heap_capacity;
     uint64_t armed_ms;      /* what the actor's timer is set to; 0: not set */
     uint64_t oldest_key_ms; /* expiry of the first idempotency key; 0: none */
@@ -111,6 +123,10 @@ enum { EXPIRIES_PER_TIMER_MAX = 16 };
 enum status schedule_load(void *object, const struct row_view *rows);
 void schedule_unload(void *object);
 size_t schedule_weight(const void *object);
+/* A large one stays in memory: to load it means to read every seat that is taken. All seats
+ * together are CATALOGUE_SEATS_MAX, so these take at most 2,000,000 × 33 bytes. */
+enum { SCHEDULE_KEPT_SEATS_MIN = 512 };
+bool schedule_keeps(const void *object);
 /* Allocates what belongs to a schedule of these sections, all seats available. */
 void schedule_lay_out(struct schedule *schedule, const struct section *sections, uint32_t count);
 uint64_t sections_seat_count(const struct section *sections, uint32_t count);
@@ -125,7 +141,7 @@ void schedule_free(struct schedule *schedule, uint64_t index);
 
 /* expiries.c */
 /* True while the entry stands for a hold that expires then. */
-bool expiry_holds(const struct schedule *schedule, const struct expiry *expiry);
+bool expiry_holds(const struct schedule *schedule, uint64_t expiry);
 void expiries_add(struct schedule *schedule, uint64_t index); /* after schedule_take */
 void expiries_rebuild(struct schedule *schedule);
 uint64_t expiries_next_ms(struct schedule *schedule); /* 0: none */

@@ -174,6 +174,7 @@ const struct actor_kind schedule_kind = {
     .load = schedule_load,
     .unload = schedule_unload,
     .weight = schedule_weight,
+    .keeps = schedule_keeps,
     .decide = schedule_decide,
     .apply = seat_apply,
     .publish = schedule_publish,

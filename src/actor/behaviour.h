@@ -124,6 +124,9 @@ struct actor_kind {
     enum status (*load)(void *object, const struct row_view *rows);
     void (*unload)(void *object);         /* frees what load and apply allocated; may be NULL */
     size_t (*weight)(const void *object); /* heap bytes beyond object_size; may be NULL */
+    /* True: it stays in memory whatever the cache's limit, because loading it again costs too much.
+     * The kind bounds what these are together. May be NULL: never. */
+    bool (*keeps)(const void *object);
     void (*decide)(struct decision *decision, const void *object, const struct message *message);
     void (*apply)(void *object, const struct event_view *event, struct row_sink *sink);
     /* After a commit, for each actor that changed: read snapshots. May be NULL. */

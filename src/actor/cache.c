@@ -10,6 +10,7 @@ enum status cache_init(struct cache *cache, size_t bytes_max)
 {
     memset(cache, 0, sizeof *cache);
     TAILQ_INIT(&cache->round);
+    TAILQ_INIT(&cache->kept);
     cache->bytes_max = bytes_max;
     cache->bucket_count = BUCKETS_MIN;
     cache->buckets = calloc(cache->bucket_count, sizeof(struct actor *));
@@ -19,7 +20,8 @@ enum status cache_init(struct cache *cache, size_t bytes_max)
 void cache_fini(struct cache *cache)
 {
     struct actor *actor;
-    while ((actor = TAILQ_FIRST(&cache->round)) != NULL)
+    while ((actor = TAILQ_FIRST(&cache->round)) != NULL ||
+           (actor = TAILQ_FIRST(&cache->kept)) != NULL)
         cache_drop(cache, actor);
     free(cache->buckets);
     memset(cache, 0, sizeof *cache);
@@ -50,8 +52,20 @@ static void grow_buckets(struct cache *cache)
     free(old);
 }
 
+static struct actor_list *list_of(struct cache *cache, const struct actor *actor)
+{
+    return actor->kept ? &cache->kept : &cache->round;
+}
+
+static bool keeps(const struct actor *actor)
+{
+    return actor->kind->keeps != NULL && actor->kind->keeps(actor->object);
+}
+
 static size_t weigh(const struct actor *actor)
 {
+    if (actor->kept)
+        return 0;
     size_t weight = sizeof *actor + actor->kind->object_size;
     if (actor->kind->weight != NULL)
         weight += actor->kind->weight(actor->object);
@@ -91,6 +105,7 @@ static struct actor *actor_load(struct cache *cache, const struct actor_kind *ki
         unload(actor);
         return NULL;
     }
+    actor->kept = keeps(actor);
     actor->weight = weigh(actor);
     cache->bytes += actor->weight;
     return actor;
@@ -112,7 +127,7 @@ struct actor *cache_get(struct cache *cache, const struct actor_kind *kind, uint
         actor->hash_next = cache->buckets[bucket];
         cache->buckets[bucket] = actor;
         cache->count++;
-        TAILQ_INSERT_HEAD(&cache->round, actor, round);
+        TAILQ_INSERT_HEAD(list_of(cache, actor), actor, round);
     } else {
         actor->used = true;
     }
@@ -133,6 +148,12 @@ void cache_expect(const struct cache *cache, const struct actor_kind *kind, uint
 
 void cache_weigh(struct cache *cache, struct actor *actor)
 {
+    bool kept = keeps(actor);
+    if (kept != actor->kept) {
+        TAILQ_REMOVE(list_of(cache, actor), actor, round);
+        actor->kept = kept;
+        TAILQ_INSERT_HEAD(list_of(cache, actor), actor, round);
+    }
     size_t weight = weigh(actor);
     cache->bytes += weight - actor->weight;
     actor->weight = weight;
@@ -144,7 +165,7 @@ void cache_drop(struct cache *cache, struct actor *actor)
     while (*at != actor)
         at = &(*at)->hash_next;
     *at = actor->hash_next;
-    TAILQ_REMOVE(&cache->round, actor, round);
+    TAILQ_REMOVE(list_of(cache, actor), actor, round);
     cache->count--;
     cache->bytes -= actor->weight;
     overlay_forget(&actor->owner);
@@ -153,7 +174,7 @@ void cache_drop(struct cache *cache, struct actor *actor)
 
 void cache_trim(struct cache *cache)
 {
-    while (cache->bytes > cache->bytes_max && cache->count > 1) {
+    while (cache->bytes > cache->bytes_max && cache->count > 1 && !TAILQ_EMPTY(&cache->round)) {
         struct actor *actor = TAILQ_LAST(&cache->round, actor_list);
         /* The analyzer loses track of a tail queue's last element. */
         if (!actor->used) { /* NOLINT(clang-analyzer-unix.Malloc) */

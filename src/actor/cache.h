@@ -8,7 +8,8 @@
 /* Decoded actors, bounded by bytes (passivation). Who goes is chosen by second chance (Corbató's
  * clock): oldest first, but one that was used again since then goes round once more. So
  * a use costs a flag, where an exact order of use would write to two neighbours. Every actor can be
- * rebuilt from rows at any time, so eviction loses nothing; it happens between batches only. */
+ * rebuilt from rows at any time, so eviction loses nothing; it happens between batches only. Actors
+ * that their kind keeps (actor_kind.keeps) are never evicted and weigh nothing here. */
 
 struct actor {
     const struct actor_kind *kind;
@@ -19,6 +20,7 @@ struct actor {
     bool touched;                  /* changed in this batch: to be published and weighed again */
     bool failed;                   /* in this batch: it is dropped at its end */
     bool used;                     /* again, since it was loaded or the eviction looked last */
+    bool kept;                     /* in cache.kept, not in cache.round */
     _Alignas(16) uint8_t object[]; /* begins with struct actor_base */
 };
 
@@ -29,7 +31,8 @@ struct cache {
     size_t bucket_count, count;
     size_t bytes, bytes_max;
     struct actor_list round; /* the next to be looked at is the last */
-    char failure[160];       /* why the last load failed */
+    struct actor_list kept;
+    char failure[160]; /* why the last load failed */
 };
 
 enum status cache_init(struct cache *cache, size_t bytes_max);

@@ -31,6 +31,14 @@ static size_t thing_weight(const void *object)
     return WEIGHT;
 }
 
+static bool has_grown; /* actor 1 */
+
+static bool thing_keeps(const void *object)
+{
+    const struct thing *thing = object;
+    return thing->base.id >= 1000000 || (thing->base.id == 1 && has_grown);
+}
+
 static const struct actor_kind thing_kind = {
     .name = "thing",
     .number = 1,
@@ -38,6 +46,7 @@ static const struct actor_kind thing_kind = {
     .load = thing_load,
     .unload = thing_unload,
     .weight = thing_weight,
+    .keeps = thing_keeps,
 };
 
 static struct row_view rows; /* never called */
@@ -46,6 +55,7 @@ static int set_up(void **state)
 {
     static struct cache cache;
     loads = unloads = 0;
+    has_grown = false;
     assert_int_equal(cache_init(&cache, (size_t)ROOM * (WEIGHT + 200)), STATUS_OK);
     *state = &cache;
     return 0;
@@ -118,6 +128,44 @@ static void an_actor_that_goes_leaves_no_pointer_behind(void **state)
     overlay_fini(&overlay);
 }
 
+static void what_its_kind_keeps_stays_and_takes_no_room(void **state)
+{
+    struct cache *cache = *state;
+    for (uint64_t id = 1; id <= 500; id++) {
+        cache_get(cache, &thing_kind, 1000000 + id % 20, &rows);
+        cache_get(cache, &thing_kind, id, &rows);
+        cache_trim(cache);
+        assert_true(cache->bytes <= cache->bytes_max);
+    }
+    assert_int_equal(loads, 500 + 20);
+    assert_in_range(cache->count, 20 + ROOM, 20 + ROOM + 1);
+}
+
+/* Made while it was in memory, a large schedule, say. */
+static void what_becomes_worth_keeping_is_kept_from_then_on(void **state)
+{
+    struct cache *cache = *state;
+    struct actor *actor = cache_get(cache, &thing_kind, 1, &rows);
+    has_grown = true;
+    cache_weigh(cache, actor);
+    assert_int_equal(cache->bytes, 0);
+    for (uint64_t id = 2; id <= 100; id++) {
+        cache_get(cache, &thing_kind, id, &rows);
+        cache_trim(cache);
+    }
+    assert_ptr_equal(cache_get(cache, &thing_kind, 1, &rows), actor);
+    assert_int_equal(loads, 100);
+    has_grown = false;
+    cache_weigh(cache, actor);
+    assert_true(cache->bytes > 0);
+    for (uint64_t id = 101; id <= 200; id++) {
+        cache_get(cache, &thing_kind, id, &rows);
+        cache_trim(cache);
+    }
+    cache_get(cache, &thing_kind, 1, &rows);
+    assert_int_equal(loads, 201);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -125,6 +173,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_cache_keeps_to_its_size, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_used_stays, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_that_is_larger_than_the_cache_stays_alone, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(what_its_kind_keeps_stays_and_takes_no_room, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(what_becomes_worth_keeping_is_kept_from_then_on, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(an_actor_that_goes_leaves_no_pointer_behind, set_up,
                                         tear_down),
