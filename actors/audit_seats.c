@@ -312,6 +312,10 @@ static void check_saga(struct seat_walk *walk, uint64_t id, const struct reserva
     bool waits = row->state == RESERVATION_CONFIRMING || row->state == RESERVATION_CANCELLING;
     struct row_key key = obligation_key(SCHEDULE_KIND, row->schedule, row->obligation);
     struct row_bytes value;
+    struct row_key report = obligation_key(SCHEDULE_KIND, row->schedule, row->report);
+    if (row->report != 0 && row_get(walk->rows, &report, &value) != STATUS_OK)
+        audit_violation(walk->audit, "reservation %llu: nobody tells its waiting room of the sale",
+                        (unsigned long long)id);
     if (waits != (row->obligation != 0) ||
         (waits && row_get(walk->rows, &key, &value) != STATUS_OK))
         audit_violation(walk->audit, "reservation %llu: state %llu with %s open obligation",
@@ -375,6 +379,19 @@ static void visit_reservation(void *context, const struct row_key *key, struct r
 
 /* ---- obligations ---- */
 
+static void check_report(struct seat_walk *walk, uint64_t number, const struct purchased *purchased)
+{
+    struct reservation_row row;
+    struct row_key key = reservation_key(purchased->reservation);
+    if (!reservation_row_read(walk->rows, &key, &row) || row.report != number || row.payment == 0 ||
+        row.ticket != purchased->number || row.room != purchased->room ||
+        row.user != purchased->user)
+        audit_violation(walk->audit,
+                        "obligation %llu: reservation %llu was not sold to ticket %llu",
+                        (unsigned long long)number, (unsigned long long)purchased->reservation,
+                        (unsigned long long)purchased->number);
+}
+
 static void visit_obligation(void *context, const struct row_key *key, struct row_bytes value)
 {
     struct seat_walk *walk = context;
@@ -395,6 +412,7 @@ static void visit_obligation(void *context, const struct row_key *key, struct ro
         attempt = request.refund.attempt;
         state = RESERVATION_CANCELLING;
     } else {
+        check_report(walk, number, &request.purchased);
         return;
     }
     struct reservation_row row;

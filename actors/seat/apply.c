@@ -198,6 +198,16 @@ static void begin_attempt(const struct event_view *event, struct row_sink *sink,
     owe(sink, event, kind, row);
 }
 
+/* The waiting room is to know of a sale, however long its worker may be down. */
+static void owe_report(const struct event_view *event, struct row_sink *sink,
+                       struct reservation_row *row)
+{
+    union request request;
+    row->report = event->sequence;
+    request.purchased = (struct purchased){row->room, row->user, row->ticket, event->aggregate};
+    sink->oblige(sink->view.context, event->sequence, REQUEST_PURCHASED, &request);
+}
+
 static void end_attempt(struct row_sink *sink, struct reservation_row *row,
                         enum reservation_state state, uint64_t attempt)
 {
@@ -229,6 +239,13 @@ static void apply_to_reservation(struct schedule *schedule, const struct event_v
         row->balance = body->reservation_confirmed.balance;
         row->expires_at_ms = 0;
         set_places(schedule, sink, id, row, SEAT_RESERVED, 0);
+        if (row->ticket != 0)
+            owe_report(event, sink, row);
+        break;
+    case EVENT_PURCHASE_REPORTED:
+        check(row->report == body->purchase_reported.obligation);
+        sink->discharge(sink->view.context, row->report);
+        row->report = 0;
         break;
     case EVENT_PAYMENT_FAILED:
         check(row->state == RESERVATION_CONFIRMING);

@@ -242,6 +242,25 @@ static void refund_answered(struct decision *decision, const struct message *mes
     decision_answer_waiters(decision, refund->reservation, OUTCOME_OK, REPLY_CANCELLED);
 }
 
+/* The waiting room acknowledges whatever it makes of the sale; anything else is sent again. */
+static void purchased_answered(struct decision *decision, const struct message *message)
+{
+    const struct purchased *purchased = &message->request->purchased;
+    struct reservation_row row;
+    struct row_key key = reservation_key(purchased->reservation);
+    check(reservation_row_read(decision->rows, &key, &row));
+    if (message->outcome != OUTCOME_OK || row.report != message->obligation)
+        return;
+    union event body;
+    body.purchase_reported = (struct purchase_reported){
+        .reservation = purchased->reservation,
+        .schedule = row.schedule,
+        .obligation = message->obligation,
+    };
+    decision_emit(decision, EVENT_PURCHASE_REPORTED, purchased->reservation, VERSION_INTERNAL,
+                  &body);
+}
+
 void seat_decide_reply(struct decision *decision, const struct schedule *schedule,
                        const struct message *message)
 {
@@ -252,6 +271,9 @@ void seat_decide_reply(struct decision *decision, const struct schedule *schedul
         break;
     case REQUEST_REFUND:
         refund_answered(decision, message);
+        break;
+    case REQUEST_PURCHASED:
+        purchased_answered(decision, message);
         break;
     default:
         check_never("an answer to what seats never ask");

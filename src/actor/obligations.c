@@ -55,6 +55,7 @@ enum status obligations_open(struct obligations *obligations, struct segment *se
     TAILQ_INIT(&obligations->waiting);
     TAILQ_INIT(&obligations->sent);
     TAILQ_INIT(&obligations->resting);
+    TAILQ_INIT(&obligations->patient);
     obligations->segment = segment;
     obligations->buckets = calloc(BUCKET_COUNT, sizeof(struct obligation *));
     if (obligations->buckets == NULL)
@@ -95,6 +96,7 @@ void obligations_close(struct obligations *obligations)
     free_list(&obligations->waiting);
     free_list(&obligations->sent);
     free_list(&obligations->resting);
+    free_list(&obligations->patient);
     if (obligations->has_pool)
         slot_pool_close(&obligations->pool);
     free(obligations->by_slot);
@@ -116,6 +118,18 @@ static struct obligation **find(const struct obligations *obligations, uint8_t k
            ((*at)->number != number || (*at)->actor != actor || (*at)->actor_kind != kind))
         at = &(*at)->hash_next;
     return at;
+}
+
+/* The list of what is to be sent that it belongs to. */
+static struct obligation_list *waiting_list(struct obligations *obligations,
+                                            const struct obligation *obligation)
+{
+    return obligation->patient ? &obligations->patient : &obligations->waiting;
+}
+
+static bool may_send_patient(const struct obligations *obligations)
+{
+    return obligations->patient_sent < obligations->pool.small_count / 4;
 }
 
 static unsigned target_of(const struct segment *segment, uint16_t request_kind, uint64_t key)
@@ -146,11 +160,13 @@ void obligations_add(struct obligations *obligations, const struct row_key *key,
         (uint32_t)unpack_blob(&reader, obligation->request, sizeof obligation->request);
     check(pack_reader_done(&reader)); /* its CRC was good */
     obligation->target = target_of(obligations->segment, obligation->request_kind, obligation->key);
+    obligation->patient = request_info(obligation->request_kind)->owner == ROLE_QUEUE;
     struct obligation **bucket = bucket_of(obligations, kind, actor, number);
     obligation->hash_next = *bucket;
     *bucket = obligation;
-    TAILQ_INSERT_HEAD(&obligations->waiting, obligation, link); /* due at once, so first */
+    TAILQ_INSERT_HEAD(waiting_list(obligations, obligation), obligation, link); /* due at once */
     obligations->count++;
+    obligations->patient_count += obligation->patient;
 }
 
 void obligations_remove(struct obligations *obligations, uint8_t actor_kind, uint64_t actor,
@@ -165,17 +181,21 @@ void obligations_remove(struct obligations *obligations, uint8_t actor_kind, uin
         TAILQ_REMOVE(&obligations->sent, obligation, link);
         if (obligations->by_slot[obligation->slot] == obligation)
             obligations->by_slot[obligation->slot] = NULL;
+        obligations->patient_sent -= obligation->patient;
     } else {
-        TAILQ_REMOVE(obligation->resting ? &obligations->resting : &obligations->waiting,
+        TAILQ_REMOVE(obligation->resting ? &obligations->resting
+                                         : waiting_list(obligations, obligation),
                      obligation, link);
     }
+    obligations->patient_count -= obligation->patient;
     free(obligation);
     obligations->count--;
 }
 
 bool obligations_room(const struct obligations *obligations)
 {
-    return obligations->has_pool && obligations->count < obligations->pool.small_count / 4 * 3 &&
+    size_t urgent = obligations->count - obligations->patient_count;
+    return obligations->has_pool && urgent < obligations->pool.small_count / 4 * 3 &&
            obligations->pool.free_small_count > 0;
 }
 
@@ -207,7 +227,8 @@ static bool submit(struct obligations *obligations, struct obligation *obligatio
     obligation->slot = slot_pool_number(&obligations->pool, slot);
     obligations->by_slot[obligation->slot] = obligation;
     obligation->sent = true;
-    TAILQ_REMOVE(&obligations->waiting, obligation, link);
+    obligations->patient_sent += obligation->patient;
+    TAILQ_REMOVE(waiting_list(obligations, obligation), obligation, link);
     TAILQ_INSERT_TAIL(&obligations->sent, obligation, link);
     return true;
 }
@@ -221,7 +242,7 @@ static void rouse(struct obligations *obligations, uint64_t now_ms)
             continue;
         obligation->resting = false;
         TAILQ_REMOVE(&obligations->resting, obligation, link);
-        TAILQ_INSERT_HEAD(&obligations->waiting, obligation, link);
+        TAILQ_INSERT_HEAD(waiting_list(obligations, obligation), obligation, link);
     }
 }
 
@@ -231,6 +252,10 @@ void obligations_send(struct obligations *obligations, uint64_t now_ms)
     rouse(obligations, now_ms);
     while ((obligation = TAILQ_FIRST(&obligations->waiting)) != NULL &&
            obligation->send_at_ms <= now_ms && submit(obligations, obligation))
+        ;
+    while ((obligation = TAILQ_FIRST(&obligations->patient)) != NULL &&
+           obligation->send_at_ms <= now_ms && may_send_patient(obligations) &&
+           submit(obligations, obligation))
         ;
     for (unsigned i = 0; i < obligations->channel_count; i++)
         channel_flush(&obligations->channels[i]);
@@ -275,11 +300,12 @@ void obligations_replied(struct obligations *obligations, struct slot *slot, uin
     if (open != NULL) {
         obligations->by_slot[number] = NULL;
         open->sent = false;
+        obligations->patient_sent -= open->patient;
         open->send_at_ms = now_ms + retry_ms(open, slot->outcome);
         open->resting = slot->outcome == OUTCOME_DEAD_LETTERED;
         TAILQ_REMOVE(&obligations->sent, open, link);
-        TAILQ_INSERT_TAIL(open->resting ? &obligations->resting : &obligations->waiting, open,
-                          link);
+        TAILQ_INSERT_TAIL(open->resting ? &obligations->resting : waiting_list(obligations, open),
+                          open, link);
     }
     slot_pool_release(&obligations->pool, slot);
 }
@@ -302,5 +328,8 @@ bool obligations_pending(const struct obligations *obligations)
 uint64_t obligations_next_ms(const struct obligations *obligations)
 {
     const struct obligation *first = TAILQ_FIRST(&obligations->waiting);
-    return first == NULL ? UINT64_MAX : first->send_at_ms;
+    const struct obligation *patient =
+        may_send_patient(obligations) ? TAILQ_FIRST(&obligations->patient) : NULL;
+    uint64_t next_ms = first == NULL ? UINT64_MAX : first->send_at_ms;
+    return patient == NULL || patient->send_at_ms > next_ms ? next_ms : patient->send_at_ms;
 }

@@ -16,6 +16,7 @@ struct obligation {
     uint64_t actor, number;
     uint16_t request_kind;
     bool sent, resting;
+    bool patient;          /* nobody waits for what it brings: it is never in the way of a saga */
     unsigned dead_letters; /* how often its target gave up on it */
     uint64_t send_at_ms;   /* waiting: not before */
     uint32_t slot;         /* sent: its slot's number */
@@ -43,8 +44,10 @@ struct obligations {
     struct obligation **buckets;
     struct obligation **by_slot;          /* who waits for a slot's reply; NULL: nobody any more */
     struct obligation_list waiting, sent; /* waiting: those that are due first come first */
+    struct obligation_list patient;       /* the patient ones that wait, likewise */
     struct obligation_list resting;       /* dead-lettered ones until their next try */
-    size_t count;
+    size_t count, patient_count;          /* open ones; of these, patient ones */
+    size_t patient_sent;                  /* at most a quarter of the slots */
 };
 
 enum status obligations_open(struct obligations *obligations, struct segment *segment,
@@ -63,7 +66,8 @@ void obligations_add(struct obligations *obligations, const struct row_key *key,
                      struct row_bytes value);
 void obligations_remove(struct obligations *obligations, uint8_t actor_kind, uint64_t actor,
                         uint64_t number);
-/* Room for a new saga: fewer are open than would fill the pool. */
+/* Room for a new saga: fewer are open than would fill the pool. Patient ones, what the queue worker
+ * is to know, do not count: while it is down sales go on, and they are told later. */
 bool obligations_room(const struct obligations *obligations);
 /* Submits what is due while there are slots, and rings doorbells. */
 void obligations_send(struct obligations *obligations, uint64_t now_ms);
