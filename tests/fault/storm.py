@@ -12,7 +12,7 @@ import random
 import signal
 import time
 
-from boxoffice import bearer
+from boxoffice import User, bearer
 
 ANSWER_TIMEOUT_S = 20
 READY_TIMEOUT_S = 20
@@ -176,6 +176,7 @@ class Wallet:
         self.path = f"/api/v1/users/{user_id}/points"
 
     async def begin(self, connection):
+        """Gets a token: of a live ticket, so a new one after a purchase or the end of a session."""
         status, body = await connection.request("POST", "/queue/token", {"userId": self.user_id})
         assert status == 200, body
         self.token = json.loads(body)["data"]["queueToken"]
@@ -228,8 +229,7 @@ def compare(server, wallets):
     """Each wallet's history with the books, to the last transaction."""
     client = server.client()
     for wallet in wallets:
-        user = server.user(wallet.user_id, client)
-        assert user.token == wallet.token
+        user = User(client, wallet.user_id, wallet.token)
         assert user.balance() == wallet.balance, wallet.user_id
         assert as_tuples(user.transactions()) == wallet.transactions[::-1], wallet.user_id
 

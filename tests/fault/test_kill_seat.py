@@ -66,8 +66,15 @@ class Client:
                                   (30, 15, 40, 15))[0](connection)
 
     async def hold(self, connection, schedule_id, seat):
+        """Who has bought has left the waiting room and needs a new token to shop on."""
         body = {"scheduleId": schedule_id, "seatIds": [seat["seatId"]]}
-        return await connection.request("POST", "/api/v1/reservations", body, self.wallet.token)
+        while True:
+            status, answer = await connection.request("POST", "/api/v1/reservations", body,
+                                                      self.wallet.token)
+            if status != 403:
+                return status, answer
+            assert json.loads(answer)["code"] == "not-admitted", answer
+            await self.wallet.begin(connection)
 
     async def hold_own(self, connection, schedule_id, seat):
         status, body = await self.hold(connection, schedule_id, seat)

@@ -242,9 +242,18 @@ class User:
             if cursor is None:
                 return found
 
+    def shop(self, call):
+        """What only who is admitted may do; after a purchase or the end of a session with a new
+        token, in a waiting room that has a place free."""
+        answer = call()
+        if answer.status == 403 and answer.code == "not-admitted":
+            self.token = self._issue()
+            answer = call()
+        return answer
+
     def hold(self, schedule_id, *seat_ids, key=None):
         body = {"scheduleId": schedule_id, "seatIds": list(seat_ids)}
-        return self.post("/api/v1/reservations", body, key=key)
+        return self.shop(lambda: self.post("/api/v1/reservations", body, key=key))
 
     def confirm(self, reservation_id):
         return self.post(f"/api/v1/reservations/{reservation_id}/confirm")
@@ -258,7 +267,8 @@ class User:
         while True:
             parameters = {"status": status} if status else {}
             parameters |= {"cursor": cursor} if cursor else {}
-            page = self.get(query(f"/api/v1/schedules/{schedule_id}/seats", **parameters)).data
+            path = query(f"/api/v1/schedules/{schedule_id}/seats", **parameters)
+            page = self.shop(lambda at=path: self.get(at)).data
             found += page["seats"]
             cursor = page["nextCursor"]
             if cursor is None:
