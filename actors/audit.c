@@ -12,6 +12,7 @@ struct audit *audit_create(FILE *to)
     audit->to = to;
     audit->part_count = 1;
     audit->movements_max = AUDIT_MOVEMENTS_MAX;
+    audit->heads_max = AUDIT_HEADS_MAX;
     return audit;
 }
 

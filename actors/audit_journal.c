@@ -115,11 +115,7 @@ static void check_ends(struct record_walk *walk, const struct audit_source *sour
 
 /* ---- heads: the last version of an aggregate, the last sequence of an actor ---- */
 
-enum {
-    HEADS_MAX = 1 << 19, /* in memory at a time; more are looked at in several passes */
-    HEAD_SLOTS = HEADS_MAX * 2,
-    SPACE_AGGREGATES = 0, /* else the actor kind */
-};
+enum { SPACE_AGGREGATES = 0 }; /* else the actor kind */
 
 struct head {
     uint64_t id, value; /* value 0: free */
@@ -129,10 +125,10 @@ struct head {
 struct head_walk {
     struct audit *audit;
     const struct audit_source *source;
-    bool complete;      /* from the first record that ever was */
-    bool compares_rows; /* otherwise the records with each other */
-    uint64_t pass, pass_count;
-    uint64_t head_count;
+    bool complete;             /* from the first record that ever was */
+    bool compares_rows;        /* otherwise the records with each other */
+    uint64_t pass, pass_count; /* more ids than fit in memory are looked at in several */
+    size_t head_count, slot_count;
     struct head *heads;
 };
 
@@ -148,13 +144,13 @@ static struct head *head_find(struct head_walk *walk, uint8_t space, uint64_t id
     uint64_t hash = mix(space, id);
     if ((hash >> 40) % walk->pass_count != walk->pass)
         return NULL;
-    size_t slot = hash % HEAD_SLOTS;
+    size_t slot = hash % walk->slot_count;
     while (walk->heads[slot].value != 0 &&
            (walk->heads[slot].id != id || walk->heads[slot].space != space))
-        slot = (slot + 1) % HEAD_SLOTS;
+        slot = (slot + 1) % walk->slot_count;
     struct head *head = &walk->heads[slot];
     if (head->value == 0) {
-        check(++walk->head_count < HEAD_SLOTS);
+        check(++walk->head_count < walk->slot_count);
         head->id = id;
         head->space = space;
     }
@@ -321,7 +317,7 @@ static uint64_t sequence_in_rows(const struct audit_source *source, uint8_t kind
 
 static void compare_heads(struct head_walk *walk)
 {
-    for (size_t slot = 0; slot < HEAD_SLOTS; slot++) {
+    for (size_t slot = 0; slot < walk->slot_count; slot++) {
         const struct head *head = &walk->heads[slot];
         bool is_aggregate = head->space == SPACE_AGGREGATES;
         /* tickets stand in rows by their numbers, and for a while only */
@@ -345,12 +341,13 @@ static void walk_heads(struct audit *audit, const struct audit_source *source, u
         .source = source,
         .complete = from <= 1 && journal_first_sequence(source->journal) == 1,
         .compares_rows = compares_rows,
-        .pass_count = journal_record_count(source->journal) / (HEADS_MAX / 2) + 1,
-        .heads = malloc(HEAD_SLOTS * sizeof *walk.heads),
+        .pass_count = journal_record_count(source->journal) / (audit->heads_max / 2) + 1,
+        .slot_count = audit->heads_max * 2,
     };
+    walk.heads = malloc(walk.slot_count * sizeof *walk.heads);
     check(walk.heads != NULL);
     for (; walk.pass < walk.pass_count; walk.pass++) {
-        memset(walk.heads, 0, HEAD_SLOTS * sizeof *walk.heads);
+        memset(walk.heads, 0, walk.slot_count * sizeof *walk.heads);
         walk.head_count = 0;
         enum status status = journal_read(source->journal, from, visit_event, &walk);
         if (status != STATUS_OK)

@@ -28,6 +28,8 @@ struct verdict {
 enum { AUDIT_FINDINGS_MAX = 100, AUDIT_FINDING_SIZE = 256 };
 /* Movements, and verdicts, in memory at a time. */
 enum { AUDIT_MOVEMENTS_MAX = 1 << 20 };
+/* Ids of a journal likewise. */
+enum { AUDIT_HEADS_MAX = 1 << 19 };
 
 struct audit {
     FILE *to;
@@ -36,6 +38,7 @@ struct audit {
     char findings[AUDIT_FINDINGS_MAX][AUDIT_FINDING_SIZE];
     /* storage */
     uint64_t rows, records, aggregates, rebuilt;
+    size_t heads_max;
     /* wallets */
     uint64_t wallets, transactions;
     points charged, used, balances; /* used: without a reservation */
