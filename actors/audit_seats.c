@@ -7,6 +7,7 @@
 /* What a worker has in all. */
 struct listed {
     uint64_t schedules, seats, sections, reservations;
+    uint64_t numbered; /* of the schedules: those with ids from the directory */
 };
 
 struct seat_walk {
@@ -93,6 +94,7 @@ static void finish_schedule(struct seat_walk *walk)
     audit->schedules++;
     audit->seats += count;
     walk->listed->schedules++;
+    walk->listed->numbered += walk->schedule >= DIRECTORY_FIRST_ID;
     walk->listed->seats += count;
     walk->listed->sections += walk->sections;
 }
@@ -188,6 +190,28 @@ static void visit_directory_row(void *context, const struct row_key *key, struct
     }
 }
 
+static void visit_concert_row(void *context, const struct row_key *key, struct row_bytes value)
+{
+    uint64_t *numbered = context;
+    (void)value;
+    *numbered += audit_id(key) >= DIRECTORY_FIRST_ID;
+}
+
+/* Every id that the directory gave has its row, so none was given twice. */
+static void check_numbers(struct audit *audit, const struct row_view *rows,
+                          const struct directory_walk *walk, uint64_t schedules)
+{
+    uint64_t concerts = 0;
+    struct row_key table = audit_table('c');
+    audit_walk(rows, &table, visit_concert_row, &concerts);
+    if (walk->row.concerts_numbered != concerts || walk->row.schedules_numbered != schedules)
+        audit_violation(
+            audit, "directory %llu: made %llu concerts, %llu schedules; there are %llu, %llu",
+            (unsigned long long)walk->id, (unsigned long long)walk->row.concerts_numbered,
+            (unsigned long long)walk->row.schedules_numbered, (unsigned long long)concerts,
+            (unsigned long long)schedules);
+}
+
 static void audit_directory(struct audit *audit, const struct row_view *rows,
                             const struct listed *listed)
 {
@@ -206,6 +230,7 @@ static void audit_directory(struct audit *audit, const struct row_view *rows,
                         (unsigned long long)row->seats, (unsigned long long)row->sections,
                         (unsigned long long)listed->schedules, (unsigned long long)listed->seats,
                         (unsigned long long)listed->sections);
+    check_numbers(audit, rows, &walk, listed->numbered);
     if (row->live_keys != walk.keys || row->live_keys != walk.indexed_keys)
         audit_violation(audit, "directory %llu: %llu idempotency keys, %llu indexed, %llu counted",
                         (unsigned long long)walk.id, (unsigned long long)walk.keys,

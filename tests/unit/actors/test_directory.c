@@ -287,7 +287,9 @@ static void the_audit_finds_a_wrong_count(void **state)
     uint8_t bytes[256];
     struct row_key key = directory_key(DIRECTORY_BASE);
     assert_int_equal(create(domain, creation(0, 2, 3, 4)).outcome, OUTCOME_OK);
-    uint64_t *const counts[] = {&row.schedules, &row.seats, &row.sections, &row.live_keys};
+    uint64_t *const counts[] = {&row.schedules,         &row.seats,
+                                &row.sections,          &row.live_keys,
+                                &row.concerts_numbered, &row.schedules_numbered};
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
         assert_true(directory_row_read(&domain->view, &key, &row));
         ++*counts[i];
