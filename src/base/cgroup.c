@@ -56,14 +56,15 @@ static double number_of(const struct reading *reading, const char *key)
     return -1;
 }
 
-static bool try_group(struct reading *reading, const char *root, const char *controller,
+static bool try_group(char *directory, size_t size, const char *root, const char *controller,
                       const char *group, int length, const char *probe)
 {
-    snprintf(reading->group, sizeof reading->group, "%s/%s%.*s", root, controller, length, group);
-    if (read_file(reading, probe))
-        return true;
-    snprintf(reading->group, sizeof reading->group, "%s/%s", root, controller);
-    return read_file(reading, probe);
+    char path[PATH_SIZE + 64];
+    int used = snprintf(directory, size, "%s/%s%.*s", root, controller, length, group);
+    if (used < 0 || (size_t)used >= size || (size_t)used >= PATH_SIZE)
+        return false;
+    snprintf(path, sizeof path, "%s/%s", directory, probe);
+    return access(path, R_OK) == 0;
 }
 
 static bool names(const char *controllers, size_t length, const char *wanted)
@@ -77,10 +78,9 @@ static bool names(const char *controllers, size_t length, const char *wanted)
     return false;
 }
 
-/* Finds the group that has `probe`: of `controller` in v1, or v2's only one (controller ""). Lines
- * are ID:CONTROLLERS:PATH. */
-static bool find_group(struct reading *reading, const char *cgroups, const char *root,
-                       const char *controller, const char *probe)
+/* Lines are ID:CONTROLLERS:PATH. */
+bool cgroup_find(char *directory, size_t size, const char *cgroups, const char *root,
+                 const char *controller, const char *probe)
 {
     static char text[TEXT_SIZE];
     if (!read_text(cgroups, text))
@@ -94,13 +94,21 @@ static bool find_group(struct reading *reading, const char *cgroups, const char 
             bool matches = *controller == '\0'
                                ? controllers_length == 0
                                : names(controllers + 1, controllers_length, controller);
-            if (matches && try_group(reading, root, controller, group + 1,
-                                     length - (int)(group + 1 - line), probe))
+            int group_length = length - (int)(group + 1 - line);
+            if (matches &&
+                (try_group(directory, size, root, controller, group + 1, group_length, probe) ||
+                 try_group(directory, size, root, controller, "", 0, probe)))
                 return true;
         }
         line += length + (line[length] == '\n');
     }
     return false;
+}
+
+static bool find_group(struct reading *reading, const char *cgroups, const char *root,
+                       const char *controller, const char *probe)
+{
+    return cgroup_find(reading->group, sizeof reading->group, cgroups, root, controller, probe);
 }
 
 static void read_memory(struct cgroup_figures *figures, struct reading *reading, const char *limit,
