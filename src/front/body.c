@@ -76,6 +76,17 @@ enum body_field body_integer(const struct body *body, const char *name, uint64_t
     return item == NULL ? BODY_FIELD_ABSENT : integer_of(item, body->wide, min, max, value);
 }
 
+enum body_field body_bool(const struct body *body, const char *name, bool *value)
+{
+    const json_t *item = field_find(body, name);
+    if (item == NULL)
+        return BODY_FIELD_ABSENT;
+    if (!json_is_boolean(item))
+        return BODY_FIELD_WRONG;
+    *value = json_is_true(item);
+    return BODY_FIELD_OK;
+}
+
 enum body_field body_ids(const struct body *body, const char *name, uint32_t max, uint64_t *items,
                          uint32_t *count)
 {

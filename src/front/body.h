@@ -25,6 +25,7 @@ enum body_field {
 };
 enum body_field body_integer(const struct body *body, const char *name, uint64_t min, uint64_t max,
                              uint64_t *value);
+enum body_field body_bool(const struct body *body, const char *name, bool *value);
 /* An array of ids 1 … 2^53-1. An array of more than `max` items gives BODY_FIELD_RANGE and their
  * number in *count. */
 enum body_field body_ids(const struct body *body, const char *name, uint32_t max, uint64_t *items,

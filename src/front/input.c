@@ -32,6 +32,30 @@ bool input_optional_id(struct exchange *exchange, const struct call *call, const
     return found == BODY_FIELD_OK || field_refuse(exchange, name, found);
 }
 
+bool input_setting(struct exchange *exchange, const struct call *call, const char *name,
+                   uint64_t min, uint64_t max, uint64_t *value, uint64_t *bits, uint64_t bit)
+{
+    enum body_field found = body_integer(&call->body, name, min, max, value);
+    if (found == BODY_FIELD_OK)
+        *bits |= bit;
+    return found == BODY_FIELD_OK || found == BODY_FIELD_ABSENT ||
+           field_refuse(exchange, name, found);
+}
+
+bool input_switch(struct exchange *exchange, const struct call *call, const char *name,
+                  uint64_t *value, uint64_t *bits, uint64_t bit)
+{
+    bool on = false;
+    enum body_field found = body_bool(&call->body, name, &on);
+    if (found == BODY_FIELD_WRONG)
+        return field_refuse(exchange, name, found);
+    if (found == BODY_FIELD_OK) {
+        *value = on;
+        *bits |= bit;
+    }
+    return true;
+}
+
 bool input_amount(struct exchange *exchange, const struct call *call, uint64_t *amount)
 {
     enum body_field found = body_integer(&call->body, "amount", 1, AMOUNT_MAX, amount);

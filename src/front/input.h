@@ -11,6 +11,12 @@ bool input_id(struct exchange *exchange, const struct call *call, const char *na
 /* The same; 0 when the field is absent or null. */
 bool input_optional_id(struct exchange *exchange, const struct call *call, const char *name,
                        uint64_t *id);
+/* An optional integer from min to max: sets it and `bit` in *bits when it is there. */
+bool input_setting(struct exchange *exchange, const struct call *call, const char *name,
+                   uint64_t min, uint64_t max, uint64_t *value, uint64_t *bits, uint64_t bit);
+/* The same for true or false. */
+bool input_switch(struct exchange *exchange, const struct call *call, const char *name,
+                  uint64_t *value, uint64_t *bits, uint64_t bit);
 /* "amount": an integer outside 1 … AMOUNT_MAX is 422, anything else 400. */
 bool input_amount(struct exchange *exchange, const struct call *call, uint64_t *amount);
 

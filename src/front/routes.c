@@ -76,6 +76,7 @@ void router_init(struct router *router)
         uint8_t *place = &router->nodes[at].routes[routes[number].method];
         check(*place == ROUTE_UNMATCHED);
         *place = (uint8_t)number;
+        router->nodes[at].takes_zero |= (routes[number].flags & ROUTE_ZERO) != 0;
     }
 }
 
@@ -90,7 +91,8 @@ const struct route_node *router_find(const struct router *router, struct text pa
     const struct route_node *node = &router->nodes[0];
     while (text_next(&rest, '/', &segment)) {
         uint8_t next = child_find(router, node, segment);
-        if (next == 0 && node->id_child != 0 && text_number(segment, ID_MAX, id) && *id > 0)
+        if (next == 0 && node->id_child != 0 && text_number(segment, ID_MAX, id) &&
+            (*id > 0 || router->nodes[node->id_child].takes_zero))
             next = node->id_child;
         if (next == 0 && node->name_child != 0 && segment.size > 0) {
             next = node->name_child;

@@ -16,7 +16,7 @@ enum route_number {
     ROUTE_COUNT
 };
 
-enum { ROUTE_BODY = 1, ROUTE_KEY = 2 };
+enum { ROUTE_BODY = 1, ROUTE_KEY = 2, ROUTE_ZERO = 4 };
 
 struct application;
 struct call;
@@ -54,6 +54,7 @@ struct route_node {
     uint8_t length;
     uint8_t first_child, next_sibling;
     uint8_t id_child, name_child;
+    bool takes_zero;               /* 0 is an id here, too */
     uint8_t routes[ROUTE_METHODS]; /* route number for each method, ROUTE_UNMATCHED: none */
 };
 struct router {

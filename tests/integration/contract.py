@@ -30,10 +30,12 @@ def media_type(headers):
 
 
 class Operation:
-    def __init__(self, method, template, definition):
-        self.method, self.template, self.definition = method, template, definition
-        self.name = definition["operationId"]
-        # As the router: {name} is any text, another {…} an id, 1 … 2^53-1; a path with anything
+    def __init__(self, method, template, item):
+        self.method, self.template, self.definition = method, template, item[method]
+        self.name = self.definition["operationId"]
+        self.least_id = min((p["schema"].get("minimum", 1) for p in item.get("parameters", ())
+                             if p.get("in") == "path"), default=1)
+        # As the router: {name} is any text, another {…} an id, 1 (or 0) … 2^53-1; a path with anything
         # else in its place is another (unknown) one.
         parts = re.split(r"\{\w+\}", template.replace("{name}", "\0"))
         pattern = r"(\d+)".join(map(re.escape, parts))
@@ -41,13 +43,13 @@ class Operation:
 
     def takes(self, path):
         match = self.pattern.fullmatch(path)
-        return match is not None and all(1 <= int(number) <= ID_MAX for number in match.groups())
+        return match is not None and all(self.least_id <= int(number) <= ID_MAX for number in match.groups())
 
 
 class Contract:
     def __init__(self, path=DOCUMENT):
         self.document = yaml.safe_load(path.read_text(encoding="utf-8"))
-        self.operations = [Operation(method, template, item[method])
+        self.operations = [Operation(method, template, item)
                            for template, item in self.document["paths"].items()
                            for method in METHODS if method in item]
         self.codes = set(self.document["components"]["schemas"]["Problem"]["properties"]["code"]

@@ -25,6 +25,8 @@ class Buyer(User):
     def path(self, operation):
         ids = {"userId": self.id, "concertId": 1, "scheduleId": self.schedule_id,
                "reservationId": self.reservation_id, "name": "wallet-0"}
+        if "/rooms/" in operation.template:
+            ids["concertId"] = 0  # no concert gets a room of its own
         path = re.sub(r"\{(\w+)\}", lambda name: str(ids[name[1]]), operation.template)
         return path + (f"?seatId={self.seat_id}" if operation.name == "findSeats" else "")
 
@@ -36,7 +38,8 @@ class Buyer(User):
             "makeReservation": {"scheduleId": self.schedule_id, "seatIds": [self.seat_id]},
             "confirmReservationAlias": {"reservationId": self.reservation_id},
             "chargePoints": {"amount": 1000}, "usePoints": {"amount": 1},
-            "setBreaker": {"mode": "AUTO"}, "createConcert": CONCERT,
+            "setBreaker": {"mode": "AUTO"}, "changeRoom": {"activeLimit": 1000},
+            "createConcert": CONCERT,
         }
         return bodies[operation.name] if "requestBody" in operation.definition else None
 

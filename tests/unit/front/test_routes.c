@@ -92,6 +92,8 @@ static void test_an_id_is_a_plain_number_up_to_2_53(void **state)
     assert_int_equal(choose(HTTP_METHOD_GET, "/api/v1/users/9007199254740991/points", &id),
                      ROUTE_BALANCE);
     assert_int_equal(id, UINT64_C(9007199254740991));
+    assert_int_equal(choose(HTTP_METHOD_GET, "/api/v1/admin/rooms/0", &id), ROUTE_ROOM);
+    assert_int_equal(id, 0);
 }
 
 static void test_head_goes_where_get_does(void **state)
