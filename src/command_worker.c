@@ -15,6 +15,7 @@
 /* A child of the supervisor: the one place that knows which code serves which role. */
 
 static struct queue_rooms rooms;
+static struct seat_capacity capacity;
 
 static int run_actors(struct heritage *heritage, const struct datadir *datadir)
 {
@@ -42,6 +43,8 @@ static int run_actors(struct heritage *heritage, const struct datadir *datadir)
             seat_catalogue_create(segment_catalogue(&heritage->segment, heritage->instance));
         if (options.publish_context == NULL)
             return EX_OSERR;
+        seat_capacity_init(&capacity, &heritage->segment, heritage->instance);
+        options.capacity_gate = &capacity.gate;
         break;
     default:
         options.behaviour = &wallet_behaviour;

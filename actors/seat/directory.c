@@ -106,14 +106,16 @@ static bool request_valid(const struct concert_create *request, uint64_t *seats)
            section == request->sections.count;
 }
 
-static bool has_room(const struct directory *directory, const struct concert_create *request,
-                     uint64_t seats)
+static bool has_room(const struct decision *decision, const struct directory *directory,
+                     const struct concert_create *request, uint64_t seats)
 {
     const struct directory_row *row = &directory->row;
-    return row->schedules + request->schedules_elsewhere + request->schedules.count <=
-               CATALOGUE_SCHEDULES_MAX &&
-           row->seats + request->seats_elsewhere + seats <= CATALOGUE_SEATS_MAX &&
-           row->sections + request->sections.count <= CATALOGUE_SECTIONS_MAX;
+    const struct capacity_gate *gate = decision->capacity_gate;
+    uint64_t schedules = row->schedules + request->schedules.count;
+    seats += row->seats;
+    return schedules <= CATALOGUE_SCHEDULES_MAX && seats <= CATALOGUE_SEATS_MAX &&
+           row->sections + request->sections.count <= CATALOGUE_SECTIONS_MAX &&
+           (gate == NULL || gate->take(gate->context, schedules, seats));
 }
 
 static void emit_schedule(struct decision *decision, uint64_t id, uint64_t concert,
@@ -179,11 +181,11 @@ static void decide_create(struct decision *decision, const struct directory *dir
         return;
     if (!request_valid(request, &seats)) {
         decision_reply(decision, OUTCOME_INVALID_FIELD, REPLY_NONE);
-    } else if (!has_room(directory, request, seats)) {
-        decision_reply(decision, OUTCOME_STORAGE_FULL, REPLY_NONE);
     } else if (request->idempotency_key.length > 0 &&
                directory->row.live_keys >= IDEMPOTENCY_KEYS_PER_USER_MAX) {
         decision_reply(decision, OUTCOME_RATE_LIMITED, REPLY_NONE);
+    } else if (!has_room(decision, directory, request, seats)) {
+        decision_reply(decision, OUTCOME_STORAGE_FULL, REPLY_NONE);
     } else {
         emit_creation(decision, directory, request, seats);
         reply_made(decision, directory, directory->row.concerts_numbered,

@@ -30,6 +30,7 @@ uint64_t directory_id(uint64_t worker, uint64_t workers, uint64_t number);
 
 enum status directory_load(void *object, const struct row_view *rows);
 void directory_decide(struct decision *decision, const void *object, const struct message *message);
+void directory_publish(const void *object, void *publish_context); /* publishing.c */
 void directory_apply(void *object, const struct event_view *event, struct row_sink *sink);
 
 #endif

@@ -22,6 +22,7 @@ struct seat_catalogue {
     struct catalogue *catalogue;
     struct id_index concerts, schedules;
     uint32_t schedule_count;
+    uint64_t seat_count;                /* of the schedules found at a start */
     uint64_t words[SEAT_MAP_WORDS_MAX]; /* the map at hand, at a start */
 };
 
@@ -142,6 +143,13 @@ struct start {
     struct schedule_row row;
 };
 
+void directory_publish(const void *object, void *publish_context)
+{
+    const struct directory *directory = object;
+    struct seat_catalogue *to = publish_context;
+    catalogue_claim_set(to->catalogue, directory->row.schedules, directory->row.seats);
+}
+
 static bool start_concert(void *context, const struct row_key *key, struct row_bytes value)
 {
     struct start *start = context;
@@ -194,6 +202,7 @@ static void start_map(struct start *start, const struct row_view *rows)
     const struct schedule_view view = {start->id, &start->row, layout.sections.items,
                                        layout.sections.count, start->to->words};
     uint32_t at = add_map(start->to, &view);
+    start->to->seat_count += start->row.seat_count;
     if (!seat_maps_shows(maps, at, start->row.last_sequence)) {
         start_words(start, rows);
         seat_maps_publish(maps, at, start->to->words);
@@ -229,7 +238,26 @@ void seat_start(const struct row_view *rows, void *publish_context)
     memset(&to->concerts, 0, sizeof to->concerts);
     memset(&to->schedules, 0, sizeof to->schedules);
     to->schedule_count = 0;
+    to->seat_count = 0;
     catalogue_reset(to->catalogue);
     start_range(to, rows, 0, DIRECTORY_FIRST_ID);
     start_range(to, rows, DIRECTORY_FIRST_ID, UINT64_MAX);
+    catalogue_claim_set(to->catalogue, to->schedule_count, to->seat_count);
+}
+
+static bool take(void *context, uint64_t schedules, uint64_t seats)
+{
+    struct seat_capacity *capacity = context;
+    return catalogue_claim(capacity->own, capacity->others, capacity->other_count, schedules,
+                           seats);
+}
+
+void seat_capacity_init(struct seat_capacity *capacity, const struct segment *segment,
+                        unsigned instance)
+{
+    *capacity = (struct seat_capacity){.gate = {capacity, take},
+                                       .own = segment_catalogue(segment, instance)};
+    for (unsigned other = 0; segment_process_of(segment, ROLE_SEAT, other) < PROCESS_MAX; other++)
+        if (other != instance)
+            capacity->others[capacity->other_count++] = segment_catalogue(segment, other);
 }

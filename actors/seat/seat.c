@@ -187,6 +187,7 @@ const struct actor_kind directory_kind = {
     .load = directory_load,
     .decide = directory_decide,
     .apply = directory_apply,
+    .publish = directory_publish,
 };
 
 static const struct actor_kind *const kinds[] = {&concert_kind, &schedule_kind, &directory_kind,

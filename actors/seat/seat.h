@@ -3,6 +3,7 @@
 
 #include "behaviour.h"
 #include "catalogue.h"
+#include "segment.h"
 
 /* What is on sale: concerts, and schedules with their seats, holds and reservations. A reservation
  * is a row of its schedule's actor, found by its id alone. */
@@ -17,6 +18,14 @@ extern const struct behaviour seat_behaviour;
 struct seat_catalogue;
 /* `catalogue` must outlive it. NULL: out of memory. */
 struct seat_catalogue *seat_catalogue_create(struct catalogue *catalogue);
+/* For decide: the catalogues of all seat workers. Refers to itself, so it must not be moved. */
+struct seat_capacity {
+    struct capacity_gate gate;
+    struct catalogue *own, *others[PROCESS_MAX];
+    unsigned other_count;
+};
+void seat_capacity_init(struct seat_capacity *capacity, const struct segment *segment,
+                        unsigned instance);
 void seat_catalogue_destroy(struct seat_catalogue *seat_catalogue);
 
 #endif

@@ -50,12 +50,22 @@ struct claim_gate {
     bool (*close)(void *context, uint64_t room, uint64_t number);
 };
 
+/* The limits on all seat workers together. take: marks in shared memory what this worker is about
+ * to have in all; false: with what the others have or are about to have that is too much, and
+ * nothing is marked. Harmless when the decision is never committed: the successor marks what it
+ * has. */
+struct capacity_gate {
+    void *context;
+    bool (*take)(void *context, uint64_t schedules, uint64_t seats);
+};
+
 /* What decide is given, and what it gives back. */
 struct decision {
     /* in */
     uint64_t now_ms;
-    uint64_t started_at_ms;              /* when the server (not just this worker) started */
-    const struct claim_gate *claim_gate; /* NULL: nobody claims there */
+    uint64_t started_at_ms;                    /* when the server (not just this worker) started */
+    const struct claim_gate *claim_gate;       /* NULL: nobody claims there */
+    const struct capacity_gate *capacity_gate; /* NULL: there are no other workers */
     uint64_t next_sequence;   /* of the first event emitted; unique and rising within the worker */
     uint64_t resumed_attempt; /* not 0: this request waited for that attempt when its worker died */
     const struct config *config;

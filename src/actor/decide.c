@@ -173,6 +173,7 @@ static void decision_begin(struct worker *worker, uint64_t resumed_attempt)
     decision->now_ms = clock_now_ms();
     decision->started_at_ms = worker->started_at_ms;
     decision->claim_gate = worker->options->claim_gate;
+    decision->capacity_gate = worker->options->capacity_gate;
     decision->next_sequence = journal_next_sequence(worker->journal);
     decision->resumed_attempt = resumed_attempt;
     decision->config = worker->config;

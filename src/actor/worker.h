@@ -11,8 +11,9 @@ struct worker_options {
     struct segment *segment;
     unsigned self; /* process index */
     const struct behaviour *behaviour;
-    void *publish_context;               /* for publish and start */
-    const struct claim_gate *claim_gate; /* for decide; may be NULL */
+    void *publish_context;                     /* for publish and start */
+    const struct claim_gate *claim_gate;       /* for decide; may be NULL */
+    const struct capacity_gate *capacity_gate; /* likewise */
     const char *journal_path, *state_path;
     uint64_t sequence_floor; /* new events get sequences above it */
 };

@@ -204,24 +204,12 @@ static bool input_creation(struct exchange *exchange, const struct call *call,
 }
 
 /* The worker that makes it: by the key, so that a repetition finds the first answer, else in turn.
- * The limits are on all workers together; what the others have is read from their catalogues. */
-static void choose_worker(struct application *application, struct concert_create *to)
+ */
+static uint64_t choose_directory(struct application *application, const struct call *call)
 {
-    const struct catalogue_view *view = &application->catalogue;
-    uint64_t chosen =
-        to->idempotency_key.length > 0
-            ? body_hash((struct text){to->idempotency_key.data, to->idempotency_key.length})
-            : application->creations++;
-    unsigned worker = (unsigned)(chosen % view->table_count);
-    to->directory = DIRECTORY_BASE + worker;
-    to->schedules_elsewhere = to->seats_elsewhere = 0;
-    for (unsigned other = 0; other < view->table_count; other++) {
-        const struct catalogue *catalogue = view->tables[other].catalogue;
-        if (other == worker)
-            continue;
-        to->schedules_elsewhere += catalogue_schedule_count(catalogue);
-        to->seats_elsewhere += catalogue_seat_total(catalogue);
-    }
+    uint64_t chosen = call->idempotency_key.size > 0 ? body_hash(call->idempotency_key)
+                                                     : application->creations++;
+    return DIRECTORY_BASE + chosen % application->catalogue.table_count;
 }
 
 static void made_render(struct json_out *json, const void *context)
@@ -257,6 +245,6 @@ void handle_concert_create(struct application *application, struct exchange *exc
         return;
     text_set(&to->idempotency_key, call->idempotency_key.data, call->idempotency_key.size);
     to->body_hash = call->idempotency_key.size > 0 ? body_hash(call->request->body) : 0;
-    choose_worker(application, to);
+    to->directory = choose_directory(application, call);
     dispatch_ask(&application->dispatch, exchange, REQUEST_CONCERT_CREATE, &request, concert_made);
 }

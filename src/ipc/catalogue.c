@@ -131,3 +131,25 @@ void catalogue_reset(struct catalogue *catalogue)
     atomic_store_explicit(&catalogue->seats_added, 0, memory_order_relaxed);
     seat_maps_reset(&catalogue->maps);
 }
+
+void catalogue_claim_set(struct catalogue *catalogue, uint64_t schedules, uint64_t seats)
+{
+    atomic_store_explicit(&catalogue->claimed_schedules, schedules, memory_order_seq_cst);
+    atomic_store_explicit(&catalogue->claimed_seats, seats, memory_order_seq_cst);
+}
+
+bool catalogue_claim(struct catalogue *own, struct catalogue *const *others, unsigned other_count,
+                     uint64_t schedules, uint64_t seats)
+{
+    uint64_t schedules_before = atomic_load(&own->claimed_schedules);
+    uint64_t seats_before = atomic_load(&own->claimed_seats);
+    catalogue_claim_set(own, schedules, seats);
+    for (unsigned i = 0; i < other_count; i++) {
+        schedules += atomic_load(&others[i]->claimed_schedules);
+        seats += atomic_load(&others[i]->claimed_seats);
+    }
+    if (schedules <= CATALOGUE_SCHEDULES_MAX && seats <= CATALOGUE_SEATS_MAX)
+        return true;
+    catalogue_claim_set(own, schedules_before, seats_before);
+    return false;
+}

@@ -36,6 +36,8 @@ struct catalogue {
     _Atomic uint32_t schedules_added, concerts_added; /* owner only: since its start */
     _Atomic uint64_t seats_added;                     /* likewise */
     _Atomic uint64_t seat_total;                      /* of the schedules that are visible */
+    /* what the owner has or is about to have (catalogue_claim) */
+    _Atomic uint64_t claimed_schedules, claimed_seats;
     struct catalogue_concert concerts[CATALOGUE_CONCERTS_MAX];
     struct catalogue_schedule schedules[CATALOGUE_SCHEDULES_MAX];
     /* Which schedules have free seats, a bit for each: where to look, `free` says what is so. */
@@ -88,6 +90,14 @@ enum status catalogue_add_schedule(struct catalogue *catalogue,
                                    const struct catalogue_schedule *schedule, uint32_t *at);
 void catalogue_set_free(struct catalogue *catalogue, uint32_t at, uint32_t available,
                         uint32_t first_free_index);
+/* Marks what the owner is about to have in all, for the owners of the others. False, and nothing is
+ * marked, when the sum of all marks is beyond CATALOGUE_SCHEDULES_MAX or CATALOGUE_SEATS_MAX. Each
+ * marks first and looks at the others then, so of two at the same moment at least one sees the
+ * other: the limits are never passed, though near them both may be refused. */
+bool catalogue_claim(struct catalogue *own, struct catalogue *const *others, unsigned other_count,
+                     uint64_t schedules, uint64_t seats);
+/* Marks what the owner has, whatever the limits. */
+void catalogue_claim_set(struct catalogue *catalogue, uint64_t schedules, uint64_t seats);
 /* A successor's first call: its next additions are again number 0, 1, … An addition that equals
  * what stands there leaves the entry's fixed part untouched; one that differs takes everything from
  * there on out of sight first. */

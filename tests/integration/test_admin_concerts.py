@@ -168,6 +168,33 @@ def test_a_million_seats_in_one_call_and_the_limit_of_two(start):
     expect_problem(create(server, concert(schedule(section(1, 1)))), 507, "storage-full")
 
 
+def test_the_limit_is_one_for_all_seat_workers(start):
+    """Calls at once, through every worker: together they make two million seats and no more."""
+    server = start("--seat-workers", 3)
+    hall = concert(*[schedule(section(200, 400))] * 3)  # 240,000
+
+    def make(_):
+        client = server.client()
+        while True:
+            answer = create(server, hall, client=client)
+            if answer.status != 201:
+                return answer
+
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        ends = list(pool.map(make, range(6)))
+    for answer in ends:
+        expect_problem(answer, 507, "storage-full")
+    while create(server, hall).status == 201:  # two that met near the limit may both have been refused
+        pass
+    made_seats = sum(s["seatCount"] for c in concerts(server) for s in schedules_of(server, c))
+    assert made_seats == 8 * 240_000
+    made(server, concert(schedule(section(200, 400))))
+    server.stop()
+    server = start("--seat-workers", 3, data=server.data)
+    for _ in range(3):
+        expect_problem(create(server, concert(schedule(section(1, 1)))), 507, "storage-full")
+
+
 @pytest.mark.parametrize("workers", [1, 3])
 def test_what_was_made_survives_and_ids_go_on(start, workers):
     server = start("--demo", "--seat-workers", workers)

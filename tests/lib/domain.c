@@ -249,6 +249,7 @@ static void decide(struct domain *domain, const struct actor_kind *kind, uint64_
     decision->now_ms = domain->now_ms;
     decision->started_at_ms = domain->started_at_ms;
     decision->claim_gate = domain->claim_gate;
+    decision->capacity_gate = domain->capacity_gate;
     decision->next_sequence = domain->sequence + 1;
     decision->resumed_attempt = resumed_attempt;
     decision->config = &domain->config;

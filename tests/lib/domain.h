@@ -51,8 +51,9 @@ struct domain {
     const struct behaviour *behaviour;
     struct config config;
     uint64_t now_ms, sequence;
-    uint64_t started_at_ms;              /* of the server; 0 at first */
-    const struct claim_gate *claim_gate; /* NULL at first */
+    uint64_t started_at_ms;                    /* of the server; 0 at first */
+    const struct claim_gate *claim_gate;       /* NULL at first */
+    const struct capacity_gate *capacity_gate; /* likewise */
     struct memory_rows rows;
     struct row_view view;
     struct domain_actor *actors;

@@ -212,19 +212,30 @@ static void two_million_seats_are_the_end(void **state)
     assert_int_equal(audit(domain), 0);
 }
 
-static void what_other_workers_have_counts(void **state)
+static bool refuse_all;
+
+static bool take(void *context, uint64_t schedules, uint64_t seats)
+{
+    uint64_t *taken = context;
+    taken[0] = schedules;
+    taken[1] = seats;
+    return !refuse_all;
+}
+
+static void what_all_workers_have_together_counts(void **state)
 {
     struct domain *domain = *state;
-    union request *request = creation(0, 1, 1, 10);
-    request->concert_create.seats_elsewhere = CATALOGUE_SEATS_MAX - 9;
-    assert_int_equal(create(domain, request).outcome, OUTCOME_STORAGE_FULL);
-    request->concert_create.seats_elsewhere--;
-    assert_int_equal(create(domain, request).outcome, OUTCOME_OK);
-    request = creation(0, 1, 1, 10);
-    request->concert_create.schedules_elsewhere = CATALOGUE_SCHEDULES_MAX - 1;
-    assert_int_equal(create(domain, request).outcome, OUTCOME_STORAGE_FULL);
-    request->concert_create.schedules_elsewhere--;
-    assert_int_equal(create(domain, request).outcome, OUTCOME_OK);
+    uint64_t taken[2] = {0};
+    struct capacity_gate gate = {taken, take};
+    domain->capacity_gate = &gate;
+    refuse_all = false;
+    assert_int_equal(create(domain, creation(0, 3, 1, 10)).outcome, OUTCOME_OK);
+    assert_true(taken[0] == 3 && taken[1] == 30);
+    assert_int_equal(create(domain, creation(0, 2, 1, 10)).outcome, OUTCOME_OK);
+    assert_true(taken[0] == 5 && taken[1] == 50);
+    refuse_all = true;
+    assert_int_equal(create(domain, creation(0, 1, 1, 10)).outcome, OUTCOME_STORAGE_FULL);
+    assert_true(taken[0] == 6 && taken[1] == 60);
 }
 
 static void fifty_thousand_schedules_are_the_end(void **state)
@@ -315,7 +326,7 @@ int main(void)
         TEST(a_refused_creation_leaves_its_key_free),
         TEST(keys_are_limited_and_go_with_time),
         TEST(two_million_seats_are_the_end),
-        TEST(what_other_workers_have_counts),
+        TEST(what_all_workers_have_together_counts),
         TEST(fifty_thousand_schedules_are_the_end),
         TEST(sections_are_limited_too),
         TEST(what_no_schedule_can_hold_is_refused),

@@ -198,6 +198,57 @@ static void garbage_counts_are_bounded(void **state)
     catalogue_free(catalogue);
 }
 
+static void claims_of_all_owners_stay_within_the_limits(void **state)
+{
+    struct catalogue *catalogues[3] = {catalogue_new(), catalogue_new(), catalogue_new()};
+    struct catalogue *others[] = {catalogues[1], catalogues[2]};
+    (void)state;
+
+    catalogue_claim_set(catalogues[1], 20000, 500000);
+    catalogue_claim_set(catalogues[2], 29990, 1000000);
+    assert_true(catalogue_claim(catalogues[0], others, 2, 10, 500000));
+    assert_false(catalogue_claim(catalogues[0], others, 2, 11, 1));
+    assert_false(catalogue_claim(catalogues[0], others, 2, 1, 500001));
+    assert_int_equal(atomic_load(&catalogues[0]->claimed_schedules), 10);
+    assert_int_equal(atomic_load(&catalogues[0]->claimed_seats), 500000);
+    others[0] = catalogues[0];
+    assert_false(catalogue_claim(catalogues[1], others, 2, 20001, 500000));
+    assert_true(catalogue_claim(catalogues[1], others, 2, 20000, 500000));
+    for (unsigned i = 0; i < 3; i++)
+        catalogue_free(catalogues[i]);
+}
+
+/* Two owners that claim all the time never have more than the limit together. */
+static void two_owners_never_take_the_same_room(void **state)
+{
+    enum { ROUNDS = 20000, STEP = CATALOGUE_SEATS_MAX / 2 + 1 };
+    struct catalogue *catalogues[2] = {catalogue_new(), catalogue_new()};
+    struct catalogue *shared = catalogue_new();
+    int status;
+    (void)state;
+
+    pid_t pid = fork();
+    unsigned self = pid == 0;
+    _Atomic uint64_t *holders = &shared->claimed_seats; /* how many believe to have the room */
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        if (!catalogue_claim(catalogues[self], &catalogues[1 - self], 1, 1, STEP))
+            continue;
+        bool alone = atomic_fetch_add(holders, 1) == 0;
+        atomic_fetch_sub(holders, 1);
+        catalogue_claim_set(catalogues[self], 0, 0);
+        if (!alone && pid == 0)
+            _exit(1);
+        assert_true(alone);
+    }
+    if (pid == 0)
+        _exit(0);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    catalogue_free(catalogues[0]);
+    catalogue_free(catalogues[1]);
+    catalogue_free(shared);
+}
+
 static void a_seats_id_says_its_schedule(void **state)
 {
     (void)state;
@@ -213,6 +264,8 @@ int main(void)
         cmocka_unit_test(an_entry_that_differs_takes_what_follows_out_of_sight),
         cmocka_unit_test(a_full_table_says_so_and_a_long_title_is_cut),
         cmocka_unit_test(garbage_counts_are_bounded),
+        cmocka_unit_test(claims_of_all_owners_stay_within_the_limits),
+        cmocka_unit_test(two_owners_never_take_the_same_room),
         cmocka_unit_test(a_seats_id_says_its_schedule),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
