@@ -1,7 +1,7 @@
 #include "catalogue.h"
 #include "check.h"
 #include "clients.h"
-#include "ledger.h"
+#include "ledger_concerts.h"
 #include "trace.h"
 #include "world.h"
 #include <string.h>
@@ -30,6 +30,12 @@ static void key_of(const struct ask *ask, uint64_t *route, uint64_t *user, uint6
         *body_hash = request->use.body_hash;
         *key = ledger_key_number(request->use.idempotency_key.data,
                                  request->use.idempotency_key.length);
+    } else if (ask->kind == REQUEST_CONCERT_CREATE) {
+        *user = 0;
+        *schedule = request->concert_create.directory;
+        *body_hash = request->concert_create.body_hash;
+        *key = ledger_key_number(request->concert_create.idempotency_key.data,
+                                 request->concert_create.idempotency_key.length);
     } else {
         *user = request->hold.user;
         *schedule = request->hold.schedule;
@@ -94,7 +100,7 @@ static void check_transactions(const struct ask *ask, const struct transactions 
                 "user %llu: transaction %llu is not like that", ID(user), ID(item->transaction));
         before = item->transaction;
     }
-    require(reply->next == 0 && reply->items.count >= ask->transactions,
+    require(reply->next == 0 && reply->items.count >= ask->known_count,
             "user %llu: transactions are missing", ID(user));
 }
 
@@ -156,7 +162,44 @@ static void check_hold(const struct ask *ask, const union reply *reply)
             "reservation %llu: was not in state %llu", ID(told->reservation), ID(told->state));
 }
 
+static void check_concert(const struct ask *ask, const union reply *reply)
+{
+    const struct concert_made *told = &reply->concert_made;
+    struct ledger_concert *known = ledger_concert(told->concert);
+    require(known != NULL && told->schedules.count == known->schedule_count &&
+                told->schedules.count == ask->request.concert_create.schedules.count,
+            "concert %llu: told of one that is not made", ID(told->concert));
+    for (uint32_t i = 0; i < told->schedules.count; i++)
+        require(told->schedules.items[i] == known->schedules[i],
+                "concert %llu: told of other schedules", ID(told->concert));
+    if (check_key(ask, told->concert, REPLY_CONCERT_MADE, reply))
+        return;
+    require(!known->told, "concert %llu: two requests had one effect", ID(told->concert));
+    known->told = true;
+}
+
 /* ---- reservations ---- */
+
+static void check_list(const struct ask *ask, const struct reservations *told)
+{
+    uint64_t user = ask->request.reservations_get.user, before_ms = UINT64_MAX;
+    for (uint32_t i = 0; i < told->items.count; i++) {
+        const struct reservation_line *line = &told->items.items[i];
+        const struct ledger_reservation *known = ledger_reservation(line->reservation);
+        require(known != NULL && known->user == user && known->schedule == line->schedule &&
+                    known->amount == line->amount && known->seat_count == line->seat_count,
+                "user %llu: reservation %llu is not like that", ID(user), ID(line->reservation));
+        require(line->held_at_ms <= before_ms, "user %llu: reservations out of order", ID(user));
+        before_ms = line->held_at_ms;
+        bool lapsed = line->state == RESERVATION_EXPIRED &&
+                      ledger_was_in_state(known, RESERVATION_HELD, ask->moment) &&
+                      known->first_expires_at_ms <= machine_now_ms();
+        require(lapsed || ledger_was_in_state(known, line->state, ask->moment),
+                "reservation %llu: was not in state %llu", ID(known->id), ID(line->state));
+    }
+    require(told->next == 0 && told->items.count >= ask->known_count,
+            "user %llu: reservations are missing", ID(user));
+}
 
 static void check_reservation(const struct ask *ask, const struct ledger_reservation *known,
                               const struct reservation *told)
@@ -248,6 +291,12 @@ static void check_ok(const struct ask *ask, const struct ledger_reservation *kno
     case REQUEST_SEATS_GET:
         expected = REPLY_SEATS;
         break;
+    case REQUEST_CONCERT_CREATE:
+        expected = REPLY_CONCERT_MADE;
+        break;
+    case REQUEST_RESERVATIONS_GET:
+        expected = REPLY_RESERVATIONS;
+        break;
     case REQUEST_HOLD:
     case REQUEST_RESERVATION_GET:
         expected = REPLY_RESERVATION;
@@ -279,6 +328,12 @@ static void check_ok(const struct ask *ask, const struct ledger_reservation *kno
     case REQUEST_SEATS_GET:
         check_seats(ask, &reply->seats);
         break;
+    case REQUEST_CONCERT_CREATE:
+        check_concert(ask, reply);
+        break;
+    case REQUEST_RESERVATIONS_GET:
+        check_list(ask, &reply->reservations);
+        break;
     case REQUEST_HOLD:
         check_hold(ask, reply);
         break;
@@ -305,6 +360,12 @@ static void check_key_reused(const struct ask *ask)
     require(known != NULL, "user %llu: a new key was refused as used", ID(user));
 }
 
+bool answer_is_unknown(enum outcome outcome)
+{
+    return outcome == OUTCOME_UNAVAILABLE || outcome == OUTCOME_ACTOR_UNAVAILABLE ||
+           outcome == OUTCOME_OVERLOADED || outcome == OUTCOME_STORAGE_FULL;
+}
+
 static bool is_about_room(uint16_t kind)
 {
     return request_info(kind)->owner == ROLE_QUEUE;
@@ -315,15 +376,14 @@ void answer_check(const struct ask *ask, enum outcome outcome, uint16_t reply_ki
 {
     const union request *request = &ask->request;
     const struct ledger_reservation *known = NULL;
+    if (answer_is_unknown(outcome))
+        return;
     if (is_about_room(ask->kind)) {
         answer_check_room(ask, outcome, reply_kind, reply);
         return;
     }
     if (is_about_reservation(ask->kind)) {
         known = ledger_reservation(request->confirm.reservation);
-        if (outcome == OUTCOME_UNAVAILABLE || outcome == OUTCOME_OVERLOADED ||
-            outcome == OUTCOME_STORAGE_FULL)
-            return;
         require((known == NULL) == (outcome == OUTCOME_NOT_FOUND), "reservation %llu: outcome %s",
                 ID(request->confirm.reservation), outcome_text(outcome));
         if (known == NULL)
@@ -336,10 +396,7 @@ void answer_check(const struct ask *ask, enum outcome outcome, uint16_t reply_ki
     case OUTCOME_OK:
         check_ok(ask, known, reply_kind, reply);
         break;
-    case OUTCOME_UNAVAILABLE: /* the outcome is unknown */
-    case OUTCOME_OVERLOADED:
-    case OUTCOME_STORAGE_FULL:
-    case OUTCOME_NOT_OWNER:
+    case OUTCOME_NOT_OWNER: /* compared above */
         break;
     case OUTCOME_NOT_FOUND:
         require(ask->kind == REQUEST_HOLD && request->hold.schedule == 99, "not found");
@@ -363,7 +420,7 @@ void answer_check(const struct ask *ask, enum outcome outcome, uint16_t reply_ki
         check_taken(ask, &reply->taken);
         break;
     case OUTCOME_SEAT_LIMIT:
-        require(request->hold.seats.count > 4 || world.segment.header->config.user_seat_limit > 0,
+        require(request->hold.seats.count > 4 || world.segment->header->config.user_seat_limit > 0,
                 "%u seats are too many", request->hold.seats.count);
         break;
     case OUTCOME_INVALID_FIELD:

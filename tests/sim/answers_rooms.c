@@ -63,10 +63,6 @@ void answer_check_room(const struct ask *ask, enum outcome outcome, uint16_t rep
     uint64_t id = request_key(ask->kind, &ask->request);
     const struct ledger_room *room = ledger_room(id);
     switch (outcome) {
-    case OUTCOME_UNAVAILABLE:
-    case OUTCOME_OVERLOADED:
-    case OUTCOME_STORAGE_FULL:
-        return;
     case OUTCOME_NOT_FOUND:
         require(id != ROOM_DEFAULT && (room->made_moment == 0 || room->made_moment > ask->moment),
                 "room %llu: not found", ID(id));

@@ -1,5 +1,5 @@
-#include "admission.h"
 #include "clients.h"
+#include "admission.h"
 #include "channel.h"
 #include "check.h"
 #include "ledger_rooms.h"
@@ -13,7 +13,7 @@ static const uint64_t DEADLINE_MS = 5000;
 /* The front's process: the real pool and channels; what it keeps is gone with it. */
 struct front {
     struct slot_pool pool;
-    struct channel_producer channels[WORKERS];
+    struct channel_producer channels[WORKERS_MAX]; /* by worker */
 };
 
 static struct front front;
@@ -76,10 +76,10 @@ bool clients_wait(void)
 static void open_front(void *unused)
 {
     (void)unused;
-    check(slot_pool_open(&front.pool, &world.segment, world.front) == STATUS_OK);
-    for (unsigned worker = 0; worker < WORKERS; worker++)
-        check(channel_producer_open(&front.channels[worker], &front.pool, worker_process(worker)) ==
-              STATUS_OK);
+    check(slot_pool_open(&front.pool, world.segment, world.front) == STATUS_OK);
+    for (unsigned worker = 0; worker < world.worker_count; worker++)
+        check(channel_producer_open(&front.channels[worker], &front.pool,
+                                    world.workers[worker].process) == STATUS_OK);
     check(front.pool.small_count + front.pool.large_count <= ASKS_MAX);
 }
 
@@ -103,15 +103,9 @@ void clients_front_died(void)
 
 /* ---- asking ---- */
 
-struct submission {
-    const struct ask *ask;
-    bool sent;
-};
-
 static void submit(void *context)
 {
-    struct submission *submission = context;
-    const struct ask *ask = submission->ask;
+    const struct ask *ask = context;
     const struct request_info *info = request_info(ask->kind);
     struct slot *slot = slot_pool_claim(&front.pool, (info->flags & REQUEST_LARGE) != 0);
     if (slot == NULL)
@@ -123,14 +117,13 @@ static void submit(void *context)
     slot->actor = request_key(ask->kind, &ask->request);
     slot->deadline_ms = ask->deadline_ms;
     slot->request_size = (uint32_t)size;
-    struct channel_producer *channel = &front.channels[worker_of(info->owner)];
+    struct channel_producer *channel = &front.channels[worker_of(info->owner, slot->actor)];
     /* It is waited for before it is sent: once it is, it counts. */
     struct ask *kept = &asks[slot_pool_number(&front.pool, slot)];
     check(!kept->waits);
     *kept = *ask;
     kept->waits = true;
     waiting++;
-    submission->sent = true;
     if (channel_submit(channel, slot) != STATUS_OK) {
         slot_pool_release(&front.pool, slot);
         ask_end(kept);
@@ -202,7 +195,7 @@ static void look(void *context)
 {
     struct visit *visit = context;
     visit->standing =
-        standing_of(segment_waiting_rooms(&world.segment), &visit->token, machine_now_ms());
+        standing_of(segment_waiting_rooms(world.segment), &visit->token, machine_now_ms());
     check_standing(visit->ticket, &visit->standing);
 }
 
@@ -211,7 +204,7 @@ static void take(void *context)
     struct visit *visit = context;
     machine_point("claim");
     visit->claims =
-        standing_claim(segment_waiting_rooms(&world.segment), &visit->token, &visit->standing);
+        standing_claim(segment_waiting_rooms(world.segment), &visit->token, &visit->standing);
     visit->ticket->claimed |= visit->claims;
     machine_point("claimed");
 }
@@ -226,7 +219,7 @@ static bool claim(const struct ticket_claim *request)
     enum task_end end = task_call(task, look, &visit);
     if (end != TASK_DEAD && once_in(3)) { /* the end of the claim time may come in between */
         machine_set_clock(machine_now_ms() + draw(2));
-        workers_run(worker_of(ROLE_QUEUE), 1 + (unsigned)draw(12));
+        workers_run(worker_of(ROLE_QUEUE, request->room), 1 + (unsigned)draw(12));
     }
     if (end != TASK_DEAD)
         end = task_call(task, take, &visit);
@@ -239,8 +232,19 @@ bool clients_ticket_admits(const struct ledger_ticket *ticket)
 {
     struct queue_ticket token = token_of(ticket);
     struct standing standing =
-        standing_of(segment_waiting_rooms(&world.segment), &token, machine_now_ms());
+        standing_of(segment_waiting_rooms(world.segment), &token, machine_now_ms());
     return standing.state == STANDING_ADMITTED;
+}
+
+/* The user's reservations that this seat worker has. */
+static uint64_t reservations_known(const struct reservations_get *request)
+{
+    unsigned worker = worker_of(ROLE_SEAT, request->directory - DIRECTORY_BASE);
+    const struct ledger_reservation *at;
+    uint64_t count = 0;
+    for (unsigned i = 0; (at = ledger_reservation_at(i)) != NULL; i++)
+        count += at->user == request->user && worker_of(ROLE_SEAT, at->schedule) == worker;
+    return count;
 }
 
 static void send(struct ask *ask)
@@ -249,21 +253,22 @@ static void send(struct ask *ask)
     ask->submitted_ms = machine_now_ms();
     ask->deadline_ms = ask->submitted_ms + DEADLINE_MS;
     if (ask->kind == REQUEST_TRANSACTIONS_GET)
-        ask->transactions = ledger_transaction_count(ask->request.transactions_get.user);
+        ask->known_count = ledger_transaction_count(ask->request.transactions_get.user);
+    if (ask->kind == REQUEST_RESERVATIONS_GET)
+        ask->known_count = reservations_known(&ask->request.reservations_get);
     world.operations++;
     if (ask->kind == REQUEST_TICKET_CLAIM && !claim(&ask->request.ticket_claim))
         return;
     trace_number(ask->kind);
     trace_line("asks %s %llu", request_info(ask->kind)->name,
                (unsigned long long)request_key(ask->kind, &ask->request));
-    struct submission submission = {.ask = ask};
-    if (task_call(&world.tasks[world.front], submit, &submission) == TASK_DEAD)
+    if (task_call(&world.tasks[world.front], submit, ask) == TASK_DEAD)
         clients_front_died();
 }
 
 void clients_act(void)
 {
-    struct ask ask = {0};
+    static struct ask ask; /* large: its request is drawn anew each time */
     if (!world.tasks[world.front].alive)
         return;
     if (again_count > 0 && once_in(3)) {
@@ -279,7 +284,7 @@ void clients_act(void)
 
 void clients_act_about(const struct ledger_reservation *reservation)
 {
-    struct ask ask = {0};
+    static struct ask ask; /* large: its request is drawn anew each time */
     if (!world.tasks[world.front].alive)
         return;
     request_draw_about(reservation, &ask.kind, &ask.request);
@@ -288,7 +293,7 @@ void clients_act_about(const struct ledger_reservation *reservation)
 
 void clients_act_about_ticket(const struct ledger_ticket *ticket)
 {
-    struct ask ask = {0};
+    static struct ask ask; /* large: its request is drawn anew each time */
     if (!world.tasks[world.front].alive)
         return;
     request_draw_about_ticket(ticket, &ask.kind, &ask.request);
@@ -315,7 +320,7 @@ static void deliver(struct ask *ask, const struct slot *slot)
     if (kind != REPLY_NONE)
         trace_bytes(data, size);
     answer_check(ask, (enum outcome)outcome, kind, &reply);
-    if (outcome == OUTCOME_UNAVAILABLE || outcome == OUTCOME_STORAGE_FULL)
+    if (answer_is_unknown((enum outcome)outcome))
         unknown(ask);
     ask_end(ask);
     machine_return(task);
@@ -333,7 +338,7 @@ static void expire(void)
 static void poll_replies(void *unused)
 {
     (void)unused;
-    for (unsigned i = 0; i < WORKERS; i++) {
+    for (unsigned i = 0; i < world.worker_count; i++) {
         struct slot *slot;
         while ((slot = channel_next_reply(&front.channels[i])) != NULL) {
             struct ask *ask = &asks[slot_pool_number(&front.pool, slot)];

@@ -10,10 +10,12 @@ struct ask {
     uint16_t kind;
     union request request;
     uint64_t moment, submitted_ms; /* when it was sent */
-    uint64_t transactions;         /* of its user, then */
+    uint64_t known_count;          /* of what it asks for a list of, then */
     uint64_t deadline_ms;
 };
 
+/* 5xx: nothing can be said of the effect. */
+bool answer_is_unknown(enum outcome outcome);
 /* Compares an answer with what happened (answers.c). */
 void answer_check(const struct ask *ask, enum outcome outcome, uint16_t reply_kind,
                   const union reply *reply);

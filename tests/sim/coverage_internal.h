@@ -5,7 +5,7 @@
 
 /* Shared by the coverage's files. */
 
-/* What happens to a reservation, or to a ticket. */
+/* What happens to a reservation, to a ticket, or in a wallet. */
 enum input {
     GET,
     CONFIRM,
@@ -27,6 +27,8 @@ enum input {
     LEAVE,
     PURCHASED,
     CLOCK, /* the room's timer */
+    DEBIT,
+    REFUND,
     INPUT_COUNT
 };
 
@@ -44,6 +46,11 @@ enum {
     OLD,
     OVER,
     CLAIM_OVER,
+    NO_VERDICT_YET,   /* a wallet's on a reservation */
+    VERDICT_BEFORE,   /* on an attempt before */
+    VERDICT_ACCEPTED, /* on this attempt */
+    VERDICT_REFUSED,
+    VERDICT_LATER,
     STATE_COUNT
 };
 
@@ -58,9 +65,11 @@ void coverage_take(unsigned state, enum input input, uint16_t event, unsigned an
 uint16_t coverage_event(const struct decision *decision, uint64_t aggregate);
 unsigned coverage_answer(const struct decision *decision);
 
-/* coverage_seats.c, coverage_rooms.c: decide, as the actor kinds have it */
+/* coverage_seats.c, coverage_rooms.c, coverage_wallets.c: decide, as the actor kinds have it */
 void seat_decide_covered(struct decision *decision, const void *object,
                          const struct message *message);
+void wallet_decide_covered(struct decision *decision, const void *object,
+                           const struct message *message);
 void room_decide_covered(struct decision *decision, const void *object,
                          const struct message *message);
 

@@ -67,7 +67,9 @@ static void decide_timer(struct decision *decision, const void *object,
 static enum input verdict_of(const struct message *message)
 {
     if (message->outcome == OUTCOME_OK)
-        return message->kind == REQUEST_DEBIT ? DEBIT_ACCEPTED : REFUNDED;
+        return message->kind == REQUEST_DEBIT    ? DEBIT_ACCEPTED
+               : message->kind == REQUEST_REFUND ? REFUNDED
+                                                 : REPORTED;
     return message->outcome == OUTCOME_INSUFFICIENT_POINTS ? DEBIT_REFUSED : NO_VERDICT;
 }
 
@@ -81,9 +83,11 @@ void seat_decide_covered(struct decision *decision, const void *object,
         decide_timer(decision, object, message);
         return;
     }
-    if (message->origin == MESSAGE_REPLY) { /* the reservation is at the same place in both */
-        decide_one(decision, object, message, message->request->debit.reservation,
-                   verdict_of(message));
+    if (message->origin == MESSAGE_REPLY) {
+        uint64_t reservation = message->kind == REQUEST_PURCHASED
+                                   ? message->request->purchased.reservation
+                                   : message->request->debit.reservation; /* or the refund's */
+        decide_one(decision, object, message, reservation, verdict_of(message));
         return;
     }
     uint64_t reservation = message->request->confirm.reservation; /* likewise in these four */

@@ -50,7 +50,9 @@ struct disk {
     uint64_t last_sequence, trimmed_below;
     struct journal_trailer trailer;
     enum commit_fault next_commit;
-    bool journal_full; /* begin refuses */
+    bool journal_full;    /* begin refuses */
+    bool full;            /* nothing can be written any more */
+    bool fail_checkpoint; /* the next one */
     /* state */
     struct memory_rows rows;     /* what a reader's snapshot shows */
     struct disk_change *changes; /* committed, not in a snapshot yet */

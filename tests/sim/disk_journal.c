@@ -235,7 +235,7 @@ enum status journal_commit(struct journal *journal, const struct journal_trailer
 {
     check(journal->begun);
     machine_point("commit");
-    enum commit_fault fault = journal->disk->next_commit;
+    enum commit_fault fault = journal->disk->full ? COMMIT_DISK_FULL : journal->disk->next_commit;
     journal->disk->next_commit = COMMIT_WELL;
     if (fault == COMMIT_WELL || fault == COMMIT_UNKNOWN)
         make_durable(journal, trailer);
@@ -278,6 +278,8 @@ enum status journal_read(struct journal *journal, uint64_t from, journal_event_c
 enum status journal_probe(struct journal *journal)
 {
     machine_point("probe");
+    if (journal->disk->full)
+        return STATUS_STORAGE_FULL;
     journal->disk->last_sequence = journal->next_sequence++;
     return STATUS_OK;
 }

@@ -98,6 +98,11 @@ enum status state_commit(struct state *state, uint64_t covered)
     struct disk *disk = state->disk;
     check(state->begun);
     machine_point("checkpoint");
+    state->begun = false;
+    if (disk->full)
+        return STATUS_STORAGE_FULL;
+    bool fails = disk->fail_checkpoint;
+    disk->fail_checkpoint = false;
     struct task *task = machine_leave();
     for (size_t i = 0; i < state->count; i++) {
         if (disk->change_count == disk->change_capacity) {
@@ -114,9 +119,8 @@ enum status state_commit(struct state *state, uint64_t covered)
     if (covered != 0)
         disk->covered = covered;
     machine_return(task);
-    state->begun = false;
     machine_point("checkpointed");
-    return STATUS_OK;
+    return fails ? STATUS_IO : STATUS_OK; /* it says so, but everything is there */
 }
 
 void state_abort(struct state *state)
@@ -132,7 +136,7 @@ uint64_t state_covered(struct state *state)
 enum status state_probe(struct state *state)
 {
     check(!state->begun);
-    return STATUS_OK;
+    return state->disk->full ? STATUS_STORAGE_FULL : STATUS_OK;
 }
 
 void state_clear_readers(struct state *state)
@@ -222,6 +226,5 @@ enum status state_cursor_next(struct state_cursor *cursor, bool descending, stru
 
 uint64_t state_free_space(const struct state *state)
 {
-    (void)state;
-    return UINT64_MAX;
+    return state->disk->full ? 0 : UINT64_MAX;
 }

@@ -4,17 +4,15 @@
 #include "trace.h"
 #include "world.h"
 
-enum { FRONT = WORKERS }; /* in due_ms */
 static const uint64_t DAY_MS = UINT64_C(24) * 3600 * 1000;
 
-static uint64_t due_ms[WORKERS + 1]; /* a dead process's next start */
-static uint64_t stopped_until_ms[WORKERS], full_until_ms[WORKERS];
+static uint64_t due_ms[WORKERS_MAX]; /* a dead worker's next start */
+static uint64_t stopped_until_ms[WORKERS_MAX], full_until_ms[WORKERS_MAX];
 
 void faults_reset(void)
 {
-    for (unsigned worker = 0; worker < WORKERS; worker++)
+    for (unsigned worker = 0; worker < world.worker_count; worker++)
         due_ms[worker] = stopped_until_ms[worker] = full_until_ms[worker] = 0;
-    due_ms[FRONT] = 0;
 }
 
 int faults_is_stopped(unsigned worker)
@@ -25,26 +23,26 @@ int faults_is_stopped(unsigned worker)
 /* Nobody counts on a dead process's doorbell: the supervisor wakes everybody. */
 static void reaped(unsigned process)
 {
-    struct process_entry *entry = segment_process(&world.segment, process);
+    struct process_entry *entry = segment_process(world.segment, process);
     atomic_store(&entry->pid, 0);
     atomic_store(&entry->state, (uint32_t)PROCESS_BACKOFF);
-    segment_wake_all(&world.segment);
+    segment_wake_all(world.segment);
     world.faults++;
 }
 
 void faults_worker_died(unsigned worker)
 {
-    const struct task *task = &world.tasks[worker_process(worker)];
+    const struct task *task = worker_task(worker);
     trace_line("%s dies at its %uth point, exit code %d", task->name, task->points,
                task->exit_code);
     trace_number(task->points);
-    reaped(worker_process(worker));
+    reaped(world.workers[worker].process);
     due_ms[worker] = machine_now_ms() + draw(once_in(4) ? 3000 : 20);
 }
 
 static void kill_worker(unsigned worker)
 {
-    struct task *task = &world.tasks[worker_process(worker)];
+    struct task *task = worker_task(worker);
     if (!task->alive)
         return;
     task_kill(task);
@@ -55,7 +53,7 @@ static void power_loss(void)
 {
     trace_line("power is lost");
     struct task *front = &world.tasks[world.front];
-    for (unsigned worker = 0; worker < WORKERS; worker++)
+    for (unsigned worker = 0; worker < world.worker_count; worker++)
         kill_worker(worker);
     if (front->alive) {
         task_kill(front);
@@ -63,7 +61,7 @@ static void power_loss(void)
     }
     machine_set_clock(machine_now_ms() + draw(60000));
     world_renew_segment();
-    for (unsigned worker = 0; worker < WORKERS; worker++)
+    for (unsigned worker = 0; worker < world.worker_count; worker++)
         worker_start(worker);
     clients_front_start();
 }
@@ -83,7 +81,7 @@ static void race(uint64_t until_ms, unsigned worker, const struct ledger_reserva
     if (until_ms <= machine_now_ms() + 1)
         return;
     machine_set_clock(until_ms - 1);
-    for (unsigned i = 0; i < WORKERS; i++)
+    for (unsigned i = 0; i < world.worker_count; i++)
         workers_run(i, 0);
     for (unsigned asks = 1 + (unsigned)draw(4); asks > 0; asks--) {
         if (reservation != NULL)
@@ -104,7 +102,7 @@ static void race_with_hold(void)
             (next == NULL || at->expires_at_ms < next->expires_at_ms))
             next = at;
     if (next != NULL)
-        race(next->expires_at_ms, worker_of(ROLE_SEAT), next, NULL);
+        race(next->expires_at_ms, worker_of(ROLE_SEAT, next->schedule), next, NULL);
 }
 
 static uint64_t ticket_until_ms(const struct ledger_ticket *ticket)
@@ -123,7 +121,7 @@ static void race_with_ticket(void)
             (next == NULL || ticket_until_ms(at) < ticket_until_ms(next)))
             next = at;
     if (next != NULL)
-        race(ticket_until_ms(next), worker_of(ROLE_QUEUE), NULL, next);
+        race(ticket_until_ms(next), worker_of(ROLE_QUEUE, 0), NULL, next);
 }
 
 static void fail_commit(unsigned worker)
@@ -141,6 +139,15 @@ static void fill_journal(unsigned worker)
     world.faults++;
 }
 
+/* Reads go on; the worker comes back by itself when there is space again. */
+static void fill_disk(unsigned worker)
+{
+    trace_line("disk %u is full", worker);
+    disk_at(worker)->full = true;
+    full_until_ms[worker] = machine_now_ms() + draw(6000);
+    world.faults++;
+}
+
 static void stop_worker(unsigned worker)
 {
     stopped_until_ms[worker] = machine_now_ms() + draw(8000);
@@ -150,9 +157,9 @@ static void stop_worker(unsigned worker)
 
 void faults_draw(void)
 {
-    unsigned worker = (unsigned)draw(WORKERS), process = worker_process(worker);
-    struct process_entry *entry = segment_process(&world.segment, process);
-    switch (draw(16)) {
+    unsigned worker = (unsigned)draw(world.worker_count), process = world.workers[worker].process;
+    struct process_entry *entry = segment_process(world.segment, process);
+    switch (draw(20)) {
     case 0:
     case 1:
     case 2:
@@ -191,6 +198,16 @@ void faults_draw(void)
     case 13:
         atomic_store(&entry->stop, 1); /* a graceful end */
         break;
+    case 14:
+        if (atomic_load(&entry->state) == PROCESS_READY) /* in a recovery it would be for good */
+            world.tasks[process].fail_in = 1 + (unsigned)draw(10);
+        break;
+    case 15:
+        fill_disk(worker);
+        break;
+    case 16:
+        disk_at(worker)->fail_checkpoint = true;
+        break;
     default: /* no fault: the relay has taken everything up to here */
         atomic_store(&entry->released_sequence, disk_at(worker)->last_sequence);
     }
@@ -198,10 +215,10 @@ void faults_draw(void)
 
 void faults_tick(void)
 {
-    for (unsigned worker = 0; worker < WORKERS; worker++) {
-        if (disk_at(worker)->journal_full && full_until_ms[worker] <= machine_now_ms())
-            disk_at(worker)->journal_full = false;
-        if (!world.tasks[worker_process(worker)].alive && due_ms[worker] <= machine_now_ms())
+    for (unsigned worker = 0; worker < world.worker_count; worker++) {
+        if (full_until_ms[worker] <= machine_now_ms())
+            disk_at(worker)->journal_full = disk_at(worker)->full = false;
+        if (!worker_task(worker)->alive && due_ms[worker] <= machine_now_ms())
             worker_start(worker);
     }
     if (!world.tasks[world.front].alive && once_in(8)) {
@@ -212,11 +229,13 @@ void faults_tick(void)
 
 void faults_end(void)
 {
-    for (unsigned worker = 0; worker < WORKERS; worker++) {
+    for (unsigned worker = 0; worker < world.worker_count; worker++) {
         disk_at(worker)->next_commit = COMMIT_WELL;
-        disk_at(worker)->journal_full = false;
+        disk_at(worker)->journal_full = disk_at(worker)->full = false;
+        disk_at(worker)->fail_checkpoint = false;
         stopped_until_ms[worker] = 0;
-        world.tasks[worker_process(worker)].die_in = 0;
+        worker_task(worker)->die_in = 0;
+        worker_task(worker)->fail_in = 0;
     }
     world.tasks[world.front].die_in = 0;
 }

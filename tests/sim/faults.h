@@ -2,7 +2,8 @@
 #define BOXOFFICE_SIM_FAULTS_H
 
 /* What goes wrong: deaths of every process at any point, stops of one while others go on, commits
- * that fail or only say so, a full journal, power loss, and clocks that jump forward. */
+ * and checkpoints that fail or only say so, full disks and journals, checks that fail in one actor,
+ * power loss, and clocks that jump forward. */
 
 void faults_reset(void);
 /* Perhaps something goes wrong. */

@@ -1,7 +1,9 @@
+#include "ledger_concerts.h"
 #include "ledger_rooms.h"
 #include "behaviour.h"
 #include "catalogue.h"
 #include "check.h"
+#include "queue.h"
 #include "trace.h"
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +44,7 @@ void ledger_reset(uint64_t hold_ttl_ms, uint64_t hold_grace_ms)
     memset(ledger.seats, 0, sizeof ledger.seats);
     ledger.reservation_count = ledger.transaction_count = ledger.key_count = 0;
     ledger_rooms_reset();
+    ledger_concerts_reset();
     ledger.hold_ttl_ms = hold_ttl_ms;
     ledger.hold_grace_ms = hold_grace_ms;
 }
@@ -161,7 +164,7 @@ bool ledger_was_free(uint64_t seat, uint64_t since)
 
 /* ---- idempotency keys: one effect in a key's life ---- */
 
-static void use_key(uint64_t route, uint64_t user, uint64_t schedule, const char *text,
+void ledger_use_key(uint64_t route, uint64_t user, uint64_t schedule, const char *text,
                     uint32_t length, uint64_t body_hash, uint64_t at_ms, uint64_t reference)
 {
     if (length == 0)
@@ -283,9 +286,9 @@ static void wallet_event(const struct journal_event *event, const union event *b
         transact(user, charged->transaction, TRANSACTION_CHARGE, charged->amount, charged->balance,
                  0, charged->idempotency_key.length > 0, event->at_ms);
         ledger.granted += charged->amount;
-        use_key(REQUEST_CHARGE, user, 0, charged->idempotency_key.data,
-                charged->idempotency_key.length, charged->body_hash, event->at_ms,
-                charged->transaction);
+        ledger_use_key(REQUEST_CHARGE, user, 0, charged->idempotency_key.data,
+                       charged->idempotency_key.length, charged->body_hash, event->at_ms,
+                       charged->transaction);
         break;
     }
     case EVENT_WALLET_USED: {
@@ -293,8 +296,9 @@ static void wallet_event(const struct journal_event *event, const union event *b
         transact(user, used->transaction, TRANSACTION_USE, used->amount, used->balance, 0,
                  used->idempotency_key.length > 0, event->at_ms);
         ledger.granted -= used->amount;
-        use_key(REQUEST_USE, user, 0, used->idempotency_key.data, used->idempotency_key.length,
-                used->body_hash, event->at_ms, used->transaction);
+        ledger_use_key(REQUEST_USE, user, 0, used->idempotency_key.data,
+                       used->idempotency_key.length, used->body_hash, event->at_ms,
+                       used->transaction);
         break;
     }
     case EVENT_WALLET_DEBITED: {
@@ -365,6 +369,8 @@ static void reservation_held(const struct journal_event *event, const struct res
     made->amount = held->amount;
     made->expires_at_ms = made->first_expires_at_ms = held->expires_at_ms;
     made->version = 1;
+    made->room = held->room;
+    made->ticket = held->ticket;
     made->seat_count = held->seats.count;
     made->state_count = 0;
     memcpy(made->seats, held->seats.items, held->seats.count * sizeof made->seats[0]);
@@ -378,8 +384,8 @@ static void reservation_held(const struct journal_event *event, const struct res
         ledger.seats[schedule][index].taken_moment = ledger.moment;
     }
     enter_state(made, RESERVATION_HELD);
-    use_key(REQUEST_HOLD, held->user, held->schedule, held->idempotency_key.data,
-            held->idempotency_key.length, held->body_hash, event->at_ms, held->reservation);
+    ledger_use_key(REQUEST_HOLD, held->user, held->schedule, held->idempotency_key.data,
+                   held->idempotency_key.length, held->body_hash, event->at_ms, held->reservation);
 }
 
 static void free_seats(const struct ledger_reservation *reservation)
@@ -439,6 +445,11 @@ static void payment_failed(struct ledger_reservation *reservation,
     end_attempt(reservation, failed->attempt, RESERVATION_HELD);
 }
 
+static bool was_sold(const struct ledger_reservation *reservation)
+{
+    return ledger_was_in_state(reservation, RESERVATION_CONFIRMED, 0);
+}
+
 static void reservation_event(struct ledger_reservation *reservation,
                               const struct journal_event *event, const union event *body)
 {
@@ -486,11 +497,16 @@ static void reservation_event(struct ledger_reservation *reservation,
         end_attempt(reservation, body->reservation_cancelled.attempt, RESERVATION_CANCELLED);
         free_seats(reservation);
         break;
+    case EVENT_PURCHASE_REPORTED:
+        require(was_sold(reservation) && reservation->ticket != 0 && !reservation->reported,
+                "reservation %llu: a report of no sale", (unsigned long long)reservation->id);
+        reservation->reported = true;
+        break;
     case EVENT_HOLD_REPEATED:
-        use_key(REQUEST_HOLD, reservation->user, reservation->schedule,
-                body->hold_repeated.idempotency_key.data,
-                body->hold_repeated.idempotency_key.length, body->hold_repeated.body_hash,
-                event->at_ms, reservation->id);
+        ledger_use_key(REQUEST_HOLD, reservation->user, reservation->schedule,
+                       body->hold_repeated.idempotency_key.data,
+                       body->hold_repeated.idempotency_key.length, body->hold_repeated.body_hash,
+                       event->at_ms, reservation->id);
         break;
     default:
         trace_fail("event kind %u in a seat worker's journal", event->kind);
@@ -517,8 +533,12 @@ void ledger_event(const struct journal_event *event)
     ledger.moment++;
     require(event_decode(event->kind, &body, event->payload, event->payload_size),
             "an event that does not decode");
-    if (event->kind == EVENT_SCHEDULE_CREATED || event->kind == EVENT_CONCERT_CREATED)
+    bool made = event->kind >= EVENT_CONCERT_CREATED && event->kind <= EVENT_CATALOGUE_GROWN;
+    require(made || !ledger_concert_is_partial(), "a concert without all of its schedules");
+    if (made) {
+        ledger_concert_event(event, &body);
         return;
+    }
     if (event->kind >= EVENT_TICKET_ISSUED && event->kind <= EVENT_ROOM_CHANGED)
         ledger_room_event(event, &body);
     else if (event->kind < EVENT_RESERVATION_HELD)
@@ -531,11 +551,25 @@ void ledger_event(const struct journal_event *event)
             (unsigned long long)ledger.elsewhere);
 }
 
-bool ledger_at_rest(void)
+/* Its waiting room knows of a sale, unless it has forgotten the ticket by then. */
+static bool is_reported(const struct ledger_reservation *reservation, uint64_t now_ms)
 {
-    for (unsigned i = 0; i < ledger.reservation_count; i++)
-        if (ledger.reservations[i].ended != ledger.reservations[i].attempt)
+    const struct ledger_ticket *ticket = ledger_ticket(reservation->room, reservation->ticket);
+    return reservation->reported &&
+           (ticket->state == TICKET_DONE || ticket->issued_at_ms + TICKET_TTL_MS <= now_ms);
+}
+
+bool ledger_at_rest(uint64_t now_ms)
+{
+    if (ledger_concert_is_partial())
+        return false;
+    for (unsigned i = 0; i < ledger.reservation_count; i++) {
+        const struct ledger_reservation *reservation = &ledger.reservations[i];
+        if (reservation->ended != reservation->attempt ||
+            (reservation->ticket != 0 && was_sold(reservation) &&
+             !is_reported(reservation, now_ms)))
             return false;
+    }
     return true;
 }
 

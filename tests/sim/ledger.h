@@ -24,6 +24,8 @@ struct ledger_reservation {
     uint64_t version, attempt;
     uint64_t payment, paid_balance, failed_balance, refund_balance;
     uint64_t refused_attempt; /* by the wallet; 0: none */
+    uint64_t room, ticket;    /* that admitted its user; ticket 0: none */
+    bool reported;            /* the waiting room has acknowledged the sale */
     unsigned debits, refunds; /* by the wallet */
     unsigned failed, ended;   /* attempts */
     uint32_t seat_count;
@@ -54,12 +56,16 @@ void ledger_reset(uint64_t hold_ttl_ms, uint64_t hold_grace_ms);
 /* A committed event. Fails the run when it breaks an invariant. */
 void ledger_event(const struct journal_event *event);
 /* No saga is under way and no obligation is open. */
-bool ledger_at_rest(void);
+bool ledger_at_rest(uint64_t now_ms);
 /* Until when the last hold lasts; 0: there is none. */
 uint64_t ledger_held_until_ms(void);
 
 /* Fails the run when the event is public and not the aggregate's next. */
 void ledger_next_version(const struct journal_event *event, uint64_t *version);
+
+/* Notes what an idempotency key was used for: once in its life. */
+void ledger_use_key(uint64_t route, uint64_t user, uint64_t schedule, const char *text,
+                    uint32_t length, uint64_t body_hash, uint64_t at_ms, uint64_t reference);
 
 uint64_t ledger_moment(void);
 uint64_t ledger_balance(uint64_t user);

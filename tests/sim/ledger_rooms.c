@@ -176,7 +176,8 @@ static void done(struct ledger_ticket *ticket, const struct ticket_done *body)
             "ticket %llu: done in state %llu", (unsigned long long)ticket->number,
             (unsigned long long)ticket->state);
     require(reservation != NULL && ledger_was_in_state(reservation, RESERVATION_CONFIRMED, 0) &&
-                reservation->user == ticket->user,
+                reservation->user == ticket->user && reservation->room == ticket->room &&
+                reservation->ticket == ticket->number,
             "ticket %llu: done without a sale", (unsigned long long)ticket->number);
     enter_state(ticket, TICKET_DONE);
 }

@@ -24,6 +24,8 @@ struct task {
     unsigned points;          /* passed in this life */
     unsigned turns;           /* since it slept: many without rest are a loop that eats a core */
     unsigned die_in, stop_in; /* at the n-th point from now; 0: not */
+    unsigned fail_in;         /* at the n-th load or decision from now a check fails; 0: not */
+    bool may_fail;            /* it is in one that the runtime can do without */
     int exit_code;            /* dead: by itself; -1: killed */
     /* the rest is the machine's */
     void (*entry)(void *context);

@@ -170,6 +170,43 @@ void request_draw_about(const struct ledger_reservation *reservation, uint16_t *
            request->hold.seats.count * sizeof reservation->seats[0]);
 }
 
+static void draw_concert(struct concert_create *create)
+{
+    static const struct new_schedule day = {{10, "2030-01-01"}, {5, "19:00"}, {5, "21:00"}, 1};
+    static const struct new_section section = {{1, "A"}, 1, 2, 10};
+    char key[8];
+    uint32_t count = 1 + (uint32_t)draw(3);
+    create->directory = DIRECTORY_BASE + draw(world.segment->header->config.seat_workers);
+    text_set(&create->title, "a concert", 9);
+    create->schedules.count = create->sections.count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        create->schedules.items[i] = day;
+        create->sections.items[i] = section;
+    }
+    if (once_in(20))
+        create->schedules.items[0].section_count = 2; /* there are not so many */
+    create->schedules_elsewhere = create->seats_elsewhere = 0;
+    create->body_hash = count * 10 + create->schedules.items[0].section_count;
+    text_set(&create->idempotency_key, key, draw_key(key));
+}
+
+static void draw_about_catalogue(uint16_t *kind, union request *request)
+{
+    uint64_t workers = world.segment->header->config.seat_workers;
+    if (once_in(3)) {
+        *kind = REQUEST_CONCERT_CREATE;
+        draw_concert(&request->concert_create);
+    } else if (once_in(2)) {
+        *kind = REQUEST_RESERVATIONS_GET;
+        request->reservations_get = (struct reservations_get){
+            .directory = DIRECTORY_BASE + draw(workers), .user = draw_user(), .limit = LIST_MAX};
+    } else {
+        *kind = REQUEST_SEATS_GET;
+        request->seats_get =
+            (struct seats_get){ledger_schedules[draw(LEDGER_SCHEDULES)], 0, LEDGER_SEATS};
+    }
+}
+
 void request_draw(uint16_t *kind, union request *request)
 {
     static const uint16_t about[] = {REQUEST_CONFIRM, REQUEST_CONFIRM,        REQUEST_CONFIRM,
@@ -193,14 +230,14 @@ void request_draw(uint16_t *kind, union request *request)
         *kind = REQUEST_TRANSACTIONS_GET;
         request->transactions_get = (struct transactions_get){draw_user(), 0, LIST_MAX};
     } else {
-        *kind = REQUEST_SEATS_GET;
-        request->seats_get =
-            (struct seats_get){ledger_schedules[draw(LEDGER_SCHEDULES)], 0, LEDGER_SEATS};
+        draw_about_catalogue(kind, request);
     }
 }
 
 bool request_is_invalid(uint16_t kind, const union request *request)
 {
+    if (kind == REQUEST_CONCERT_CREATE)
+        return request->concert_create.schedules.items[0].section_count != 1;
     if (kind == REQUEST_ROOM_CHANGE)
         return (request->room_change.own & ROOM_ACTIVE_LIMIT) != 0 &&
                request->room_change.active_limit == 0;

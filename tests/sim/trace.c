@@ -65,13 +65,14 @@ void trace_line(const char *format, ...)
 void trace_fail(const char *format, ...)
 {
     (void)machine_leave();
+    char what[8192], text[sizeof what + 256];
     va_list arguments;
-    fflush(stdout);
-    fprintf(stderr, "seed %llu: ", (unsigned long long)seed);
     va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
+    vsnprintf(what, sizeof what, format, arguments);
     va_end(arguments);
-    fprintf(stderr, "\nagain: build/release/sim --seed %llu --trace\n", (unsigned long long)seed);
-    fflush(stderr);
+    snprintf(text, sizeof text, "seed %llu: %s\nagain: build/release/sim --seed %llu --trace\n",
+             (unsigned long long)seed, what, (unsigned long long)seed);
+    fflush(stdout);
+    fputs(text, stderr); /* in one piece: others may fail at the same time */
     _Exit(1);
 }

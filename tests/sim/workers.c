@@ -14,26 +14,37 @@
 
 /* The workers: each runs worker_run, as its process does. */
 
-const struct behaviour *const worker_behaviours[WORKERS] = {
-    &covered_seat_behaviour, &covered_wallet_behaviour, &covered_queue_behaviour};
-static const char *const names[WORKERS] = {"seat", "wallet", "queue"};
-static const char *const paths[WORKERS] = {"0", "1", "2"};
-static const char *const whole_paths[WORKERS] = {"0!", "1!", "2!"};
+static const char *const paths[WORKERS_MAX] = {"0", "1", "2", "3", "4"};
+static const char *const whole_paths[WORKERS_MAX] = {"0!", "1!", "2!", "3!", "4!"};
 
-unsigned worker_process(unsigned worker)
+static const struct behaviour *behaviour_of(unsigned worker)
 {
-    static const enum role roles[WORKERS] = {ROLE_SEAT, ROLE_WALLET, ROLE_QUEUE};
-    return segment_process_of(&world.segment, roles[worker], 0);
+    switch (world.workers[worker].role) {
+    case ROLE_SEAT:
+        return &covered_seat_behaviour;
+    case ROLE_WALLET:
+        return &covered_wallet_behaviour;
+    default:
+        return &covered_queue_behaviour;
+    }
 }
 
-unsigned worker_of(enum role role)
+struct task *worker_task(unsigned worker)
 {
-    return role == ROLE_SEAT ? 0 : role == ROLE_WALLET ? 1 : 2;
+    return &world.tasks[world.workers[worker].process];
+}
+
+unsigned worker_of(enum role role, uint64_t key)
+{
+    unsigned process = segment_owner(world.segment, role, key), worker = 0;
+    while (world.workers[worker].process != process)
+        worker++;
+    return worker;
 }
 
 const char *worker_name(unsigned worker)
 {
-    return names[worker];
+    return role_text(world.workers[worker].role);
 }
 
 static void run_worker(void *context)
@@ -44,28 +55,28 @@ static void run_worker(void *context)
 
 void worker_start(unsigned worker)
 {
-    static struct worker_options options[WORKERS];
+    static struct worker_options options[WORKERS_MAX];
     static struct queue_rooms rooms;
-    unsigned process = worker_process(worker);
+    unsigned process = world.workers[worker].process;
     options[worker] = (struct worker_options){
-        .segment = &world.segment,
+        .segment = world.segment,
         .self = process,
-        .behaviour = worker_behaviours[worker],
+        .behaviour = behaviour_of(worker),
         .journal_path = paths[worker],
         .state_path = paths[worker],
     };
-    if (worker == worker_of(ROLE_QUEUE)) {
-        queue_rooms_init(&rooms, segment_waiting_rooms(&world.segment));
+    if (world.workers[worker].role == ROLE_QUEUE) {
+        queue_rooms_init(&rooms, segment_waiting_rooms(world.segment));
         options[worker].publish_context = &rooms;
         options[worker].claim_gate = &rooms.gate;
     }
-    task_start(&world.tasks[process], names[worker], run_worker, &options[worker]);
+    task_start(worker_task(worker), worker_name(worker), run_worker, &options[worker]);
     world_spawn(process);
 }
 
 void workers_run(unsigned worker, unsigned points)
 {
-    struct task *task = &world.tasks[worker_process(worker)];
+    struct task *task = worker_task(worker);
     enum task_end end = TASK_SLEEPS;
     if (!task->alive || faults_is_stopped(worker))
         return;
@@ -73,7 +84,7 @@ void workers_run(unsigned worker, unsigned points)
         end = task_run_thread(task);
     else if (!task->asleep || task->rung || task->wake_ms <= machine_now_ms())
         end = task_run(task, points);
-    if (worker == worker_of(ROLE_QUEUE) && end == TASK_SLEEPS)
+    if (world.workers[worker].role == ROLE_QUEUE && end == TASK_SLEEPS)
         world.published_moment = ledger_moment(); /* all that it has committed */
     if (end == TASK_DEAD)
         faults_worker_died(worker);
@@ -85,8 +96,8 @@ static void inspect(unsigned worker, bool whole, void (*visit)(void *, const str
                     void *context)
 {
     const char *path = whole ? whole_paths[worker] : paths[worker];
-    check(worker_inspect(worker_behaviours[worker], path, path, &world.segment.header->config,
-                         visit, context) == STATUS_OK);
+    check(worker_inspect(behaviour_of(worker), path, path, &world.segment->header->config, visit,
+                         context) == STATUS_OK);
 }
 
 static void visit_seats(void *context, const struct row_view *rows)
@@ -99,10 +110,14 @@ static void visit_rooms(void *context, const struct row_view *rows)
     audit_queue(context, rows);
 }
 
+static unsigned inspected; /* process of the worker at hand */
+
 static void visit_wallets(void *context, const struct row_view *rows)
 {
     audit_wallets(context, rows);
     for (uint64_t user = 1; user <= world.users; user++) {
+        if (world.workers[worker_of(ROLE_WALLET, user)].process != inspected)
+            continue;
         struct wallet_row row = {0};
         struct row_key key = wallet_key(user);
         (void)wallet_row_read(rows, &key, &row);
@@ -139,7 +154,17 @@ static void check_replay(unsigned worker)
     inspect(worker, false, visit_all, &kept);
     inspect(worker, true, visit_all, &replayed);
     require(kept == replayed, "%s: checkpoint and journal tail differ from the whole journal",
-            names[worker]);
+            worker_name(worker));
+}
+
+static void audit_role(struct audit *audit, enum role role,
+                       void (*visit)(void *context, const struct row_view *rows))
+{
+    for (unsigned worker = 0; worker < world.worker_count; worker++)
+        if (world.workers[worker].role == role) {
+            inspected = world.workers[worker].process;
+            inspect(worker, false, visit, audit);
+        }
 }
 
 void workers_audit(bool at_rest)
@@ -148,14 +173,14 @@ void workers_audit(bool at_rest)
     FILE *to = fmemopen(text, sizeof text, "w");
     check(to != NULL);
     struct audit *audit = audit_create(to);
-    inspect(1, false, visit_wallets, audit);
-    inspect(0, false, visit_seats, audit);
-    inspect(2, false, visit_rooms, audit);
+    audit_role(audit, ROLE_WALLET, visit_wallets);
+    audit_role(audit, ROLE_SEAT, visit_seats);
+    audit_role(audit, ROLE_QUEUE, visit_rooms);
     uint64_t violations = audit_finish(audit);
     fclose(to);
     require(violations == 0, "the audit finds:\n%s", text);
     require(!at_rest || strstr(text, "open obligations 0") != NULL, "obligations are open:\n%s",
             text);
-    for (unsigned worker = 0; worker < WORKERS; worker++)
+    for (unsigned worker = 0; worker < world.worker_count; worker++)
         check_replay(worker);
 }

@@ -9,11 +9,18 @@
 /* One server: a segment, a front and the workers, on the machine of machine.h, with the disks of
  * disk.h. Everything that happens in it is drawn from one seed. */
 
+enum { WORKERS_MAX = 5 };
+
 struct world {
     uint64_t random;
-    struct segment segment; /* the same memory for every seed, made anew */
+    struct segment *segment; /* one of a few, made anew for each seed */
     struct task tasks[PROCESS_MAX];
-    unsigned front;            /* process index */
+    unsigned front; /* process index */
+    unsigned worker_count;
+    struct {
+        enum role role;
+        unsigned process;
+    } workers[WORKERS_MAX];
     uint64_t published_moment; /* what was committed by then, waiting rooms show */
     unsigned users;
     unsigned faults, operations;
@@ -27,6 +34,8 @@ static inline bool once_in(uint64_t n)
 }
 
 void world_create(void);
+/* From now on a server with so many seat and wallet workers: one or two of each. */
+void world_use(unsigned workers);
 /* As after a restart of everything: another segment, though at the same place. */
 void world_renew_segment(void);
 /* At rest: every slot of every pool is free. */
@@ -54,11 +63,10 @@ void clients_check_effects(void);
 
 /* ---- workers.c ---- */
 
-enum { WORKERS = 3 };
-extern const struct behaviour *const worker_behaviours[WORKERS];
-unsigned worker_process(unsigned worker);
-unsigned worker_of(enum role role);
+/* The worker that has this actor key. */
+unsigned worker_of(enum role role, uint64_t key);
 const char *worker_name(unsigned worker);
+struct task *worker_task(unsigned worker);
 /* Starts its process; it is READY once it has run for long enough. */
 void worker_start(unsigned worker);
 /* Lets it run, when it has something to do, until it sleeps or has passed so many points (0: any
