@@ -185,7 +185,6 @@ static void draw_concert(struct concert_create *create)
     }
     if (once_in(20))
         create->schedules.items[0].section_count = 2; /* there are not so many */
-    create->schedules_elsewhere = create->seats_elsewhere = 0;
     create->body_hash = count * 10 + create->schedules.items[0].section_count;
     text_set(&create->idempotency_key, key, draw_key(key));
 }
