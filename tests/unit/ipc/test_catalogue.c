@@ -2,6 +2,7 @@
 
 #include "catalogue.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -221,7 +222,7 @@ static void claims_of_all_owners_stay_within_the_limits(void **state)
 /* Two owners that claim all the time never have more than the limit together. */
 static void two_owners_never_take_the_same_room(void **state)
 {
-    enum { ROUNDS = 20000, STEP = CATALOGUE_SEATS_MAX / 2 + 1 };
+    enum { ROUNDS = 3000000, LOOKS = 20, STEP = CATALOGUE_SEATS_MAX / 2 + 1 };
     struct catalogue *catalogues[2] = {catalogue_new(), catalogue_new()};
     struct catalogue *shared = catalogue_new();
     int status;
@@ -230,10 +231,15 @@ static void two_owners_never_take_the_same_room(void **state)
     pid_t pid = fork();
     unsigned self = pid == 0;
     _Atomic uint64_t *holders = &shared->claimed_seats; /* how many believe to have the room */
+    atomic_fetch_add(&shared->claimed_schedules, 1);
+    while (atomic_load(&shared->claimed_schedules) < 2) /* both are there */
+        sched_yield();
     for (unsigned round = 0; round < ROUNDS; round++) {
         if (!catalogue_claim(catalogues[self], &catalogues[1 - self], 1, 1, STEP))
             continue;
         bool alone = atomic_fetch_add(holders, 1) == 0;
+        for (unsigned look = 0; look < LOOKS; look++)
+            alone &= atomic_load(holders) == 1;
         atomic_fetch_sub(holders, 1);
         catalogue_claim_set(catalogues[self], 0, 0);
         if (!alone && pid == 0)
