@@ -136,19 +136,19 @@ void concert_publish(const void *object, void *publish_context)
                     concert->row.title.length);
 }
 
-struct start {
-    struct seat_catalogue *to;
-    uint64_t below; /* ids from here on are for a later pass */
-    uint64_t id;    /* schedules: the one found; 0: none */
-    struct schedule_row row;
-};
-
 void directory_publish(const void *object, void *publish_context)
 {
     const struct directory *directory = object;
     struct seat_catalogue *to = publish_context;
     catalogue_claim_set(to->catalogue, directory->row.schedules, directory->row.seats);
 }
+
+struct start {
+    struct seat_catalogue *to;
+    uint64_t below; /* ids from here on are for a later pass */
+    uint64_t id;    /* schedules: the one found; 0: none */
+    struct schedule_row row;
+};
 
 static bool start_concert(void *context, const struct row_key *key, struct row_bytes value)
 {

@@ -43,6 +43,16 @@ void body_fini(struct body *body)
     body->object = NULL;
 }
 
+const char *body_field_text(enum body_field field)
+{
+    static const char *const texts[] = {
+        [BODY_FIELD_ABSENT] = "The field is missing.",
+        [BODY_FIELD_WRONG] = "The field is of another type.",
+        [BODY_FIELD_RANGE] = "The number is outside its bounds.",
+    };
+    return texts[field];
+}
+
 static enum body_field integer_of(const json_t *item, bool wide, uint64_t min, uint64_t max,
                                   uint64_t *value)
 {

@@ -23,6 +23,7 @@ enum body_field {
     BODY_FIELD_WRONG,  /* of another type; a number with a fraction or an exponent is one */
     BODY_FIELD_RANGE,  /* an integer below min or above max */
 };
+const char *body_field_text(enum body_field field); /* what is wrong, for people; not of OK */
 enum body_field body_integer(const struct body *body, const char *name, uint64_t min, uint64_t max,
                              uint64_t *value);
 enum body_field body_bool(const struct body *body, const char *name, bool *value);

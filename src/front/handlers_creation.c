@@ -26,12 +26,7 @@ static bool refuse(const struct creation *creation, const char *name, const char
 
 static bool found(const struct creation *creation, const char *name, enum body_field field)
 {
-    static const char *const details[] = {
-        [BODY_FIELD_ABSENT] = "The field is missing.",
-        [BODY_FIELD_WRONG] = "The field is of another type.",
-        [BODY_FIELD_RANGE] = "The number is outside its bounds.",
-    };
-    return field == BODY_FIELD_OK || refuse(creation, name, details[field]);
+    return field == BODY_FIELD_OK || refuse(creation, name, body_field_text(field));
 }
 
 /* A text for people: not empty, not only blanks, no control characters. */

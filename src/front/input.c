@@ -6,12 +6,7 @@
 
 static bool field_refuse(struct exchange *exchange, const char *name, enum body_field found)
 {
-    static const char *const details[] = {
-        [BODY_FIELD_ABSENT] = "The field is missing.",
-        [BODY_FIELD_WRONG] = "The field is of another type.",
-        [BODY_FIELD_RANGE] = "The number is outside its bounds.",
-    };
-    answer_invalid_field(exchange, name, details[found]);
+    answer_invalid_field(exchange, name, body_field_text(found));
     return false;
 }
 
