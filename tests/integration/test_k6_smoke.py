@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 
@@ -79,6 +80,20 @@ def test_the_smoke_script_passes(start, run_k6):
     metrics = run_k6(server, "smoke.js", DURATION="3s", IDS=1000)
     assert metrics["checks"]["fails"] == 0
     assert metrics["checks"]["passes"] > 100
+
+
+def test_the_journey_sells_out(start, run_k6):
+    server = start("--demo", "--active-limit", 20, "--seat-workers", 2, "--wallet-workers", 2)
+    metrics = run_k6(server, "journey.js", VUS=60, THINK=0.05, DURATION="120s")
+    assert metrics["checks"]["fails"] == 0
+    schedules = [schedule for concert in server.client().get("/api/v1/concerts").data
+                 for schedule in server.client().get(
+                     f"/api/v1/concerts/{concert['concertId']}/schedules").data]
+    assert {schedule["seatStatus"] for schedule in schedules} == {"SOLD_OUT"}
+    assert metrics["seats_sold"]["count"] == sum(s["seatCount"] for s in schedules) == 800
+    counted = server.audit()
+    sold = int(re.search(r" confirmed (\d+) ", counted)[1])
+    assert sold <= 800 and " held 0 confirming 0 " in counted and "open obligations 0" in counted
 
 
 def test_a_spike_is_served_or_told_to_come_again(start, run_k6, tmp_path):
