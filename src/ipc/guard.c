@@ -1,5 +1,7 @@
 #include "guard.h"
 
+#include "log.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -125,10 +127,8 @@ static uint32_t next_random(struct guard *guard)
 enum status guard_open(struct guard *guard, const struct segment *segment, unsigned target,
                        unsigned owner)
 {
-    char name[BREAKER_NAME_SIZE];
-
     memset(guard, 0, sizeof *guard);
-    if (owner >= BREAKER_OWNERS_MAX || !breaker_name(segment, target, name))
+    if (owner >= BREAKER_OWNERS_MAX || !breaker_name(segment, target, guard->name))
         return STATUS_INVALID;
     breaker_init(&guard->breaker);
     guard->mode = &segment_breakers(segment)->modes[target];
@@ -151,12 +151,26 @@ static void follow_orders(struct guard *guard, uint64_t now_ms)
     guard->mode_seen = mode;
 }
 
+static void log_transition(struct guard *guard, const struct breaker_counts *window)
+{
+    enum breaker_state state = guard->breaker.state;
+
+    if (state == guard->logged)
+        return;
+    log_write(state == BREAKER_OPEN ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "breaker",
+              "name=%s from=%s to=%s parked=%d calls=%u failed=%u slow=%u", guard->name,
+              breaker_state_text(guard->logged), breaker_state_text(state), guard->breaker.parked,
+              window->calls, window->failed, window->slow);
+    guard->logged = state;
+}
+
 static void publish(struct guard *guard, uint64_t now_ms)
 {
     struct breaker_line *line = guard->line;
     struct breaker_counts window = breaker_window(&guard->breaker, now_ms);
     uint64_t probe_ms = breaker_next_probe_ms(&guard->breaker);
 
+    log_transition(guard, &window);
     if (probe_ms != 0)
         probe_ms = clock_now_ms() + (probe_ms > now_ms ? probe_ms - now_ms : 0);
     atomic_store_explicit(&line->state, guard->breaker.state, memory_order_relaxed);

@@ -50,6 +50,8 @@ void breaker_look(const struct segment *segment, unsigned target, struct breaker
 /* An owner's breaker. One thread. */
 struct guard {
     struct breaker breaker;
+    char name[BREAKER_NAME_SIZE];
+    enum breaker_state logged; /* its last state in the log: one line for each transition */
     const _Atomic uint32_t *mode;
     const struct process_entry *entry; /* of the target, whose parking trips it */
     struct breaker_line *line;

@@ -209,6 +209,8 @@ def test_with_the_wallets_away_the_sale_goes_on_and_confirms_end_when_they_retur
         user.charge(1)
     assert breaker(server, "wallet-0")["state"] == "CLOSED"
     assert restarts(server, "wallet")["storage"] >= 6
+    for change in ("from=closed to=open", "from=open to=half_open", "from=half_open to=closed"):
+        assert f" event=breaker name=wallet-0 {change} " in server.log()
 
 
 def test_breakers_are_in_the_metrics_under_resilience4js_names(start):

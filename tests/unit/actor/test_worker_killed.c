@@ -74,6 +74,28 @@ static void test_stops_when_told(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+static void test_a_stop_is_heard_during_recovery(void **state)
+{
+    struct fixture *fixture = *state;
+    struct process_entry *entry = segment_process(&fixture->segment, fixture->wallet);
+    unsigned none = 0;
+    int status;
+    start_worker(fixture);
+    run_load(fixture, 100, &none);
+    kill_worker(fixture);
+    uint32_t last_ready = atomic_load(&entry->ready_generation);
+    atomic_store(&entry->stop, 1);
+    start_worker(fixture);
+    assert_int_equal(waitpid(fixture->worker, &status, 0), fixture->worker);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    assert_int_equal(atomic_load(&entry->ready_generation), last_ready); /* it did not finish */
+    atomic_store(&entry->stop, 0);
+    start_worker(fixture);
+    assert_counts(fixture);
+    kill_worker(fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -81,6 +103,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_answered_requests_survive_a_restart_of_everything,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_stops_when_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_stop_is_heard_during_recovery, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
