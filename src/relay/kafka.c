@@ -29,10 +29,12 @@ static void on_report(rd_kafka_t *handle, const rd_kafka_message_t *message, voi
     (void)handle;
     if (atomic_load(&kafka->discarded))
         return;
+    bool fell = message->err == RD_KAFKA_RESP_ERR__FATAL ||
+                message->err == RD_KAFKA_RESP_ERR__PURGE_QUEUE ||
+                message->err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT;
     const char *error = message->err != 0 ? rd_kafka_err2name(message->err) : NULL;
-    int64_t latency_us = rd_kafka_message_latency(message);
-    kafka->owner.report(kafka->owner.context, (uint64_t)(uintptr_t)message->_private, error,
-                        latency_us > 0 ? (uint64_t)latency_us / 1000 : 0);
+    if (!fell)
+        kafka->owner.report(kafka->owner.context, (uint64_t)(uintptr_t)message->_private, error);
 }
 
 static void note_error(struct kafka *kafka, const char *name, const char *reason)
@@ -164,7 +166,7 @@ enum kafka_sent kafka_send(struct kafka *kafka, const struct cloudevent *event, 
 
 void kafka_poll(struct kafka *kafka)
 {
-    while (!kafka->failed && rd_kafka_poll(kafka->handle, 0) > 0)
+    while (rd_kafka_poll(kafka->handle, 0) > 0)
         ;
 }
 

@@ -12,8 +12,8 @@ struct kafka;
 struct kafka_owner {
     void *context;
     /* From kafka_poll, once for each event sent, in any order. `error`: NULL when it is delivered.
-     */
-    void (*report)(void *context, uint64_t tag, const char *error, uint64_t latency_ms);
+     * Events that fell with a producer that failed have no report. */
+    void (*report)(void *context, uint64_t tag, const char *error);
     int doorbell; /* eventfd, non-blocking: written when kafka_poll has something to do */
 };
 

@@ -107,6 +107,7 @@ static void delivered(struct publisher *publisher, struct feed *feed, uint64_t s
         log_info("kafka-again", "journal=%s", feed->source->name);
     feed->proven = true;
     feed->failures = 0;
+    publisher->falls = 0;
     publisher->reported_ns = feed->waits_since_ns = now_ns;
     stat_add(&publisher->stats->events_published_total, 1);
     end_call(publisher, false, now_ns);
@@ -126,11 +127,10 @@ static void failed(struct publisher *publisher, struct feed *feed, const char *e
              (unsigned long long)backoff_ms(feed->failures));
 }
 
-static void on_report(void *context, uint64_t tag, const char *error, uint64_t latency_ms)
+static void on_report(void *context, uint64_t tag, const char *error)
 {
     struct publisher *publisher = context;
     uint64_t index = tag >> TAG_SEQUENCE_BITS;
-    (void)latency_ms;
     check(index < publisher->feed_count);
     struct feed *feed = &publisher->feeds[index];
     if (error != NULL)
@@ -166,11 +166,9 @@ static void open_producer(struct publisher *publisher, uint64_t now_ms)
     char error[256];
     struct kafka_owner owner = {publisher, on_report, publisher->doorbell};
     publisher->kafka = kafka_open(publisher->config, &owner, error, sizeof error);
-    if (publisher->kafka != NULL) {
-        publisher->open_failures = 0;
+    if (publisher->kafka != NULL)
         return;
-    }
-    publisher->open_at_ms = now_ms + backoff_ms(++publisher->open_failures);
+    publisher->open_at_ms = now_ms + backoff_ms(++publisher->falls);
     log_error("kafka-open", "error=\"%s\"", error);
 }
 
@@ -187,6 +185,8 @@ static void look_after_producer(struct publisher *publisher, uint64_t now_ms, ui
         if (kafka_has_failed(publisher->kafka)) {
             end_call(publisher, true, now_ns);
             log_warn("kafka-fatal", "error=%s", kafka_error(publisher->kafka));
+            if (!publisher->begin_again)
+                publisher->open_at_ms = now_ms + backoff_ms(++publisher->falls);
         }
         discard(publisher);
     }
@@ -234,11 +234,24 @@ static unsigned feed_room(const struct feed *feed, uint64_t now_ms)
     return WINDOW_MAX - feed->window.count;
 }
 
+/* Kafka was not configured for a time, say, and the retention has passed over what it never got. */
+static void begin_feed(struct feed *feed)
+{
+    uint64_t first = journal_first_sequence(feed->source->journal);
+    uint64_t cursor = window_cursor(&feed->window);
+    feed->begun = true;
+    if (cursor > 0 && first > cursor + 1)
+        log_warn("events-not-kept", "journal=%s records=%llu", feed->source->name,
+                 (unsigned long long)(first - cursor - 1));
+}
+
 static enum status feed_turn(struct publisher *publisher, unsigned index, unsigned room,
                              unsigned *sent, bool *more)
 {
     struct feed *feed = &publisher->feeds[index];
     struct batch *batch = &publisher->batch;
+    if (!feed->begun)
+        begin_feed(feed);
     enum status status = source_read(feed->source, feed->window.scanned, room, batch);
     if (status != STATUS_OK)
         return status;

@@ -33,6 +33,7 @@ enum {
 struct feed {
     struct source *source;
     struct window window;
+    bool begun;
     bool proven; /* an event has been delivered since the beginning */
     unsigned failures;
     uint64_t retry_at_ms;
@@ -47,8 +48,8 @@ struct publisher {
     struct guard guard;
     struct relay_cursor cursor;
     struct kafka *kafka, *going; /* in use; discarded and not gone yet */
-    uint64_t open_at_ms;         /* not before: after a producer that could not be made */
-    unsigned open_failures;
+    uint64_t open_at_ms;         /* no other before */
+    unsigned falls;   /* of producers in a row, without a delivery and a journal at fault */
     bool begin_again; /* a message failed */
     struct {
         bool open;

@@ -25,19 +25,19 @@ def one_of_each(server):
     released = other.hold(schedule, seats[2]).data["reservationId"]
     assert other.delete(f"/api/v1/reservations/{released}").status == 204
     other.hold(schedule, seats[3])
+    leaver = server.user()
+    assert leaver.delete("/api/v1/queue/tokens/me").status == 204
     return buyer, other, held["reservationId"]
 
 
 def test_each_kind_of_event_is_as_documented(start, broker):
     server = start("--demo", "--kafka", broker.address, "--hold-ttl", 1, "--hold-grace", 30)
     buyer, other, _ = one_of_each(server)
-    wait_until(lambda: "expired" in str([kinds for _, kinds in
-                                         Book(broker.address, server).events("reservation")]),
-               "the second hold expires", 30, 0.3)
+    wait_until(lambda: {"reservation.expired", "queue.done"} <=
+               Book(broker.address, server).kinds(), "the second hold expires", 30, 0.3)
     wait_published(server)
     book = Book(broker.address, server).check()
-    unseen = set(Schemas().validators) - book.kinds()
-    assert unseen <= {"queue.expired", "queue.done"}
+    assert book.kinds() == set(Schemas().validators)
     assert book.repeats == 0
     reservation, events = next((r, e) for r, e in book.events("reservation")
                                if e[-1][0] == "cancelled")
@@ -104,3 +104,14 @@ def test_what_is_delivered_is_trimmed(start, broker):
     records = ("boxoffice_journal_records", (("instance", "0"), ("role", "wallet")))
     wait_until(lambda: server.metrics()[records] < 1500, "the journal is trimmed", 60, 0.2)
     assert metric(server, "boxoffice_events_published_total") >= 1500
+
+
+def test_a_quiet_queue_makes_events_of_ends_only(start, broker):
+    server = start("--quiet-queue", "--kafka", broker.address)
+    users = [server.user() for _ in range(5)]
+    assert users[0].delete("/api/v1/queue/tokens/me").status == 204
+    wait_published(server)
+    book = Book(broker.address, server).check()
+    assert book.kinds() == {"queue.expired"}
+    (_, [(_, data)]), = book.events("queue")
+    assert (data["userId"], data["version"], data["reason"]) == (users[0].id, 1, "left")
