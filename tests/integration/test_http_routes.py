@@ -105,6 +105,8 @@ def test_paths_are_exact(buyer, spoil, operation):
 def test_an_id_in_a_path_is_an_id_or_there_is_no_such_path(spoil, operation):
     for wrong in ("0", "-1", "+1", "1.0", "1e0", "0x1", "%31", "9007199254740992",
                   "18446744073709551617", "", "abc"):
+        if wrong == "0" and operation.template.endswith("/rooms/{concertId}"):
+            continue  # the default room
         path = re.sub(r"\{\w+Id\}", wrong, operation.template)
         expect_problem(spoil(operation, path=path), 404, "not-found")
 
