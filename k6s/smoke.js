@@ -3,7 +3,7 @@
 //   boxoffice serve --demo --demo-holds 1000 --open-confirm
 //   k6 run k6s/smoke.js               [-e BASE_URL=… -e VUS=5 -e DURATION=5s -e IDS=1000]
 import { check } from 'k6';
-import { closedLoop, get, number, post, queueToken, randomId } from './lib.js';
+import { closedLoop, del, get, number, post, queueToken, randomId } from './lib.js';
 
 const IDS = number('IDS', 1000);
 
@@ -43,4 +43,7 @@ export default function () {
   const reservationId = randomId(IDS);
   const confirm = post('/reservations/confirm', { reservationId });
   check(confirm, { 'confirm: 200': (r) => r.status === 200 });
+
+  const left = del('/api/v1/queue/tokens/me', token); // the place is the next one's
+  check(left, { 'leave: 204': (r) => r.status === 204 });
 }
