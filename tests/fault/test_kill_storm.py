@@ -105,7 +105,7 @@ def test_kills_under_the_load_of_buyers_end_in_what_was_told(start, tmp_path, wh
     share, victims = PARTS[who]
     kills = max(1, round(KILLS * share))
     demo = ("--demo-holds", HOLDS) if HOLDS else ()
-    server = start("--demo", *demo, *ADMIT_ALL)
+    server = start("--demo", *demo, *ADMIT_ALL, start_timeout_s=40 + HOLDS / 5000)
     storm = KillEverything(server, seed)
     sale = Sale(server)
     clients = [Client(sale, storm.random_for(number), persistent=who != "worker")

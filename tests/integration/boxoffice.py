@@ -282,10 +282,11 @@ class Server:
     _user_ids = itertools.count(1_000_000_001)
 
     def __init__(self, directory, *arguments, data=None, command_prefix=(), environment=None,
-                 program=None):
+                 program=None, start_timeout_s=START_TIMEOUT_S):
         directory = pathlib.Path(directory)
         self.data = pathlib.Path(data) if data else directory / "data"
         self.program = program or binary()
+        self.start_timeout_s = start_timeout_s
         self.arguments = [str(argument) for argument in arguments]
         self.command_prefix = list(command_prefix)
         self.environment = clean_environment() | (environment or {})
@@ -296,7 +297,8 @@ class Server:
 
     # ---- life ----
 
-    def start(self, timeout_s=START_TIMEOUT_S):
+    def start(self):
+        timeout_s = self.start_timeout_s
         command = [*self.command_prefix, self.program, "serve", "--listen", "127.0.0.1:0",
                    "--data", str(self.data), *self.arguments]
         listening = threading.Event()
