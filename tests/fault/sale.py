@@ -14,7 +14,7 @@ from storm import Connection, Wallet, as_tuples
 
 ADMIT_ALL = ("--active-limit", 1_000_000)
 RETRY_S = 0.01
-RESOLVE_TIMEOUT_S = 60
+RESOLVE_TIMEOUT_S = 120
 COMPARE_CONNECTIONS = 8
 
 
