@@ -1,9 +1,11 @@
 #include "unit.h"
 
 #include "waiting_room.h"
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -159,6 +161,15 @@ struct race {
     _Atomic uint8_t claimed[ROUNDS + 1];
 };
 
+/* The child ends with its parent, whose assertion may fail while the child waits for it. */
+static pid_t fork_with_parent(void)
+{
+    pid_t parent = getpid(), child = fork();
+    if (child == 0 && (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent))
+        _exit(1);
+    return child;
+}
+
 static void claim_each(struct waiting_rooms *rooms, struct race *race)
 {
     for (uint64_t round = 1; round <= ROUNDS; round++) {
@@ -178,7 +189,7 @@ static void a_claim_and_the_end_of_its_time_have_one_winner(void **state)
     struct race *race =
         mmap(NULL, sizeof *race, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_true(race != MAP_FAILED);
-    pid_t front = fork();
+    pid_t front = fork_with_parent();
     if (front == 0)
         claim_each(rooms, race);
     unsigned claims = 0, ends = 0;
@@ -212,7 +223,7 @@ static void a_reader_never_sees_a_mixture(void **state)
     struct race *race =
         mmap(NULL, sizeof *race, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_true(race != MAP_FAILED);
-    pid_t owner = fork();
+    pid_t owner = fork_with_parent();
     if (owner == 0) {
         for (uint64_t number = 1; atomic_load(&race->done) == 0; number = number % 16 + 1) {
             uint64_t ends = (number + 7) % 16 + 1;
