@@ -39,7 +39,6 @@ void loss_files_add(struct loss_files *files, uint64_t inode);
 /* `at`: where the record stands in the log. */
 void loss_files_change(struct loss_files *files, const struct write_record *record, uint64_t at);
 void loss_files_synced(struct loss_files *files, const struct write_record *record);
-bool loss_files_pending(const struct loss_files *files);
 /* Puts unsynced changes into the files, as the variant says, until loss_files_undo. */
 void loss_files_apply(struct loss_files *files, enum loss_variant variant,
                       struct loss_random *random);

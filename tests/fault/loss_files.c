@@ -174,14 +174,6 @@ void loss_files_synced(struct loss_files *files, const struct write_record *reco
     file->pending_count = kept;
 }
 
-bool loss_files_pending(const struct loss_files *files)
-{
-    for (size_t i = 0; i < files->count; i++)
-        if (files->files[i].pending_count > 0)
-            return true;
-    return false;
-}
-
 /* ---- trying out what is not durable ---- */
 
 static void remember(struct loss_files *files, struct file *file, uint64_t offset, uint64_t size)

@@ -5,10 +5,9 @@ The sale is recorded once (record_writes.c), with its checkpoints, trims, deaths
 moments are made from the record (power_loss.c). FAULT_STATES says how many are looked at."""
 
 import asyncio
-import json
+import fcntl
 import os
 import pathlib
-import random
 import shutil
 import signal
 import subprocess
@@ -16,7 +15,6 @@ import tempfile
 
 import pytest
 
-from boxoffice import bearer
 from sale import ADMIT_ALL, Client, PersistentConnection, Sale
 from storm import Storm, choose_seed
 from write_log import TOLD, WriteLog, built
@@ -35,6 +33,12 @@ def memory():
     roomy = shm.is_dir() and os.access(shm, os.W_OK) and shutil.disk_usage(shm).free > 512 << 20
     with tempfile.TemporaryDirectory(dir=shm if roomy else None, prefix="boxoffice-") as path:
         yield pathlib.Path(path)
+
+
+def wait_for_the_last(data):
+    """The directory's lock lives as long as any process of the server."""
+    with open(data / "lock", "rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
 
 
 class Recording(Storm):
@@ -61,7 +65,7 @@ class Recording(Storm):
         await self._held()
         self.server.process.kill()
         await asyncio.to_thread(self.server.process.wait)
-        await asyncio.sleep(0.1)  # the workers die with it; whoever still waits does so in hold
+        await asyncio.to_thread(wait_for_the_last, self.log.data)
         self.log.go_on(everybody_died=True)
         await asyncio.to_thread(self.server.start)
 
