@@ -81,7 +81,7 @@ def test_a_slow_broker_delays_nobody(start, mock):
     mock.order("rtt 1500")
     user = server.user()
     sell(user, 200)
-    assert metric(server, "boxoffice_relay_backlog_records") > 0
+    wait_until(lambda: metric(server, "boxoffice_relay_backlog_records") > 0, "a backlog", 20)
     mock.order("rtt 0")
     check(server, mock, user, 600)
 

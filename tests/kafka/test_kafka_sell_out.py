@@ -70,10 +70,9 @@ class Sale:
             self.users.add(user)
             _, issued = await self.ask(connection, "POST", "/queue/token", {"userId": user})
             token = issued["data"]["queueToken"]
-            for _ in range(self.random.randint(1, 3)):
-                if self.seats:
-                    count = min(len(self.seats), self.random.randint(1, 3))
-                    await self.buy(connection, user, token, [self.seats.pop() for _ in range(count)])
+            if self.seats:  # a ticket is good for one purchase
+                count = min(len(self.seats), self.random.randint(1, 3))
+                await self.buy(connection, user, token, [self.seats.pop() for _ in range(count)])
         connection.close()
 
     async def killer(self, broker):
