@@ -158,3 +158,11 @@ class MemoryGroup:
     def remove(self):
         wait_until(lambda: not (self.path / "cgroup.procs").read_text(), "an empty control group")
         self.path.rmdir()
+
+
+@pytest.fixture
+def memory():
+    """1 GiB. To be asked for before `start`, so that its servers end first."""
+    group = MemoryGroup(1 << 30)
+    yield group
+    group.remove()

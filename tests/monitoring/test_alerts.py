@@ -15,7 +15,7 @@ import yaml
 
 from boxoffice import ROOT, bearer, wait_until
 from sinks import mail_sink, slack_sink
-from stack import DOCKER, MemoryGroup
+from stack import DOCKER
 
 HASTE = 12
 SECONDS = {"s": 1, "m": 60, "h": 3600}
@@ -49,13 +49,6 @@ def small_disk(tmp_path):
         pytest.skip("a tmpfs can't be mounted")
     yield disk
     subprocess.run(["umount", disk], check=True)
-
-
-@pytest.fixture
-def memory():
-    group = MemoryGroup(1 << 30)
-    yield group
-    group.remove()
 
 
 class Trouble:

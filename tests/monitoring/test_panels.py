@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from boxoffice import ROOT, wait_until
-from stack import DOCKER, MemoryGroup
+from stack import DOCKER
 
 DASHBOARDS = sorted((DOCKER / "grafana" / "dashboards").glob("*.json"))
 RULES = DOCKER / "prometheus" / "rules" / "boxoffice.yml"
@@ -76,8 +76,7 @@ def k6(server):
          str(ROOT / "k6s" / "smoke.js")], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
-def test_every_query_returns_data(start, stack):
-    memory = MemoryGroup(1 << 30)
+def test_every_query_returns_data(stack, memory, start):
     stack.influxdb()
     server = start("--listen", "0.0.0.0:8080", "--demo", "--demo-holds", 1000, "--open-confirm",
                    "--active-limit", 100000,
@@ -108,4 +107,3 @@ def test_every_query_returns_data(start, stack):
     output, _ = load.communicate(timeout=60)
     assert load.returncode == 0, output.decode()
     server.stop()
-    memory.remove()
