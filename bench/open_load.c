@@ -26,7 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CONNECTIONS_MAX = 8192, REQUESTS_MAX = 65536, ANSWER_MAX = 8192, EVENTS_MAX = 256 };
+enum { CONNECTIONS_MAX = 8192, REQUESTS_MAX = 1 << 20, ANSWER_MAX = 8192, EVENTS_MAX = 256 };
 #define NS_PER_S UINT64_C(1000000000)
 
 struct connection {
