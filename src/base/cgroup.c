@@ -16,12 +16,12 @@ struct reading {
     char text[TEXT_SIZE];
 };
 
-static bool read_text(const char *path, char *text)
+bool cgroup_read_text(const char *path, char *text, size_t size)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return false;
-    ssize_t used = read(fd, text, TEXT_SIZE - 1);
+    ssize_t used = read(fd, text, size - 1);
     close(fd);
     text[used > 0 ? used : 0] = '\0';
     return used > 0;
@@ -31,7 +31,7 @@ static bool read_file(struct reading *reading, const char *name)
 {
     char path[PATH_SIZE + 64];
     snprintf(path, sizeof path, "%s/%s", reading->group, name);
-    return read_text(path, reading->text);
+    return cgroup_read_text(path, reading->text, TEXT_SIZE);
 }
 
 /* The whole file is a number; a word like "max" gives -1. */
@@ -83,7 +83,7 @@ bool cgroup_find(char *directory, size_t size, const char *cgroups, const char *
                  const char *controller, const char *probe)
 {
     static char text[TEXT_SIZE];
-    if (!read_text(cgroups, text))
+    if (!cgroup_read_text(cgroups, text, TEXT_SIZE))
         return false;
     for (const char *line = text; *line != '\0';) {
         int length = (int)strcspn(line, "\n");

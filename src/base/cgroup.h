@@ -23,4 +23,7 @@ void cgroup_read(struct cgroup_figures *figures, const char *cgroups, const char
 bool cgroup_find(char *directory, size_t size, const char *cgroups, const char *root,
                  const char *controller, const char *probe);
 
+/* The beginning of a small file, NUL-terminated; false when there is none or it is empty. */
+bool cgroup_read_text(const char *path, char *text, size_t size);
+
 #endif

@@ -1,27 +1,14 @@
 #include "oom_watch.h"
 #include "cgroup.h"
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
-
-static bool read_text(const char *path, char *text, size_t size)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    ssize_t used = read(fd, text, size - 1);
-    close(fd);
-    text[used > 0 ? used : 0] = '\0';
-    return used > 0;
-}
 
 /* The number behind "oom_kill " at the start of a line. */
 static bool read_kills(const char *path, uint64_t *kills)
 {
     char text[1024];
-    if (!read_text(path, text, sizeof text))
+    if (!cgroup_read_text(path, text, sizeof text))
         return false;
     for (const char *line = text; line != NULL; line = strchr(line, '\n')) {
         line += *line == '\n';
