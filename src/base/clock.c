@@ -1,5 +1,4 @@
 #include "clock.h"
-#include <stdio.h>
 #include <time.h>
 
 enum {
@@ -78,21 +77,29 @@ void clock_slew(struct clock_base *base)
     atomic_store(&base->offset_ms, offset + step);
 }
 
+static char *put_digits(char *to, unsigned value, unsigned count, char after)
+{
+    for (unsigned i = count; i > 0; i--, value /= 10)
+        to[i - 1] = (char)('0' + value % 10);
+    to[count] = after;
+    return to + count + 1;
+}
+
 size_t clock_format(uint64_t time_ms, char text[CLOCK_TEXT_SIZE])
 {
     static const uint64_t year_10000_ms = UINT64_C(253402300800000);
     if (time_ms >= year_10000_ms)
         time_ms = year_10000_ms - 1; /* four digits of year are all that RFC 3339 has */
     time_t seconds = (time_t)(time_ms / 1000);
-    unsigned milliseconds = (unsigned)(time_ms % 1000);
     struct tm parts = {0};
     gmtime_r(&seconds, &parts);
-    char wide[96]; /* what the compiler thinks that six ints could take */
-    snprintf(wide, sizeof wide, "%04d-%02d-%02dT%02d:%02d:%02d.%03uZ", parts.tm_year + 1900,
-             parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
-             milliseconds);
-    for (size_t i = 0; i < CLOCK_TEXT_SIZE; i++)
-        text[i] = wide[i];
-    text[CLOCK_TEXT_SIZE - 1] = '\0';
+    char *to = put_digits(text, (unsigned)parts.tm_year + 1900, 4, '-');
+    to = put_digits(to, (unsigned)parts.tm_mon + 1, 2, '-');
+    to = put_digits(to, (unsigned)parts.tm_mday, 2, 'T');
+    to = put_digits(to, (unsigned)parts.tm_hour, 2, ':');
+    to = put_digits(to, (unsigned)parts.tm_min, 2, ':');
+    to = put_digits(to, (unsigned)parts.tm_sec, 2, '.');
+    to = put_digits(to, (unsigned)(time_ms % 1000), 3, 'Z');
+    *to = '\0';
     return CLOCK_TEXT_SIZE - 1;
 }

@@ -125,9 +125,9 @@ static uint64_t read_signed(struct pack_reader *reader, size_t width)
 
 uint64_t unpack_u64(struct pack_reader *reader)
 {
+    if (!reader->failed && reader->offset < reader->size && reader->data[reader->offset] < 0x80)
+        return reader->data[reader->offset++]; /* most fields of most records */
     uint64_t first = read_number(reader, 1);
-    if (first < 0x80)
-        return first;
     switch (first) {
     case UINT8:
         return read_number(reader, 1);
