@@ -1,6 +1,7 @@
 #ifndef BOXOFFICE_KEYS_H
 #define BOXOFFICE_KEYS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,6 +34,7 @@ void row_key_add_tag(struct row_key *key, char tag);
 void row_key_add_u64(struct row_key *key, uint64_t value);
 void row_key_add_bytes(struct row_key *key, const void *data, size_t size); /* cut at ROW_KEY_MAX */
 uint64_t row_key_u64(const struct row_key *key, size_t offset);             /* 0 beyond the end */
+bool row_key_equal(const struct row_key *a, const struct row_key *b);
 int row_key_compare(const struct row_key *a, const struct row_key *b);
 
 #endif

@@ -149,7 +149,6 @@ void state_abort(struct state *state)
         mdb_txn_abort(state->txn);
     state->txn = NULL;
     state->writer = NULL;
-    state->writer = NULL;
 }
 
 uint64_t state_covered(struct state *state)

@@ -213,8 +213,8 @@ void batch_end(struct worker *worker)
     publish_replies(worker);
     CRASH_POINT_OF_EACH(EVENT_PUBLISHED, batch->event_kinds);
     carry_out_obligations(worker);
-    batch->in_transaction = batch->has_events = false;
-    batch->requests = batch->events = 0;
+    batch->in_transaction = batch->has_events = batch->has_clients = false;
+    batch->requests = batch->answers = batch->timers = batch->events = 0;
     batch->event_kinds = 0;
     batch->reply_count = batch->touched_count = batch->change_count = 0;
     worker_drop_failed(worker);

@@ -9,9 +9,14 @@
  *
  * A round covers all owners that were dirty at its start, in id order, in slices of at most
  * CHECKPOINT_SLICE_ROWS rows (so of at most about as many pages), always all rows of an owner
- * together. The last slice of a round stores the new covered sequence. */
+ * together. The last slice of a round stores the new covered sequence.
+ *
+ * Nobody waits long for it: a step of the worker's thread looks at CHECKPOINT_STEP_ROWS rows and
+ * twice as many as were written since the last one, so that it always catches up (one owner's rows
+ * are copied in one step, however many they are), and the writing thread sleeps now and then unless
+ * it is to hurry. */
 
-enum { CHECKPOINT_SLICE_ROWS = 2000 };
+enum { CHECKPOINT_SLICE_ROWS = 2000, CHECKPOINT_STEP_ROWS = 400 };
 
 struct checkpoint;
 
@@ -25,12 +30,16 @@ void checkpoint_close(struct checkpoint *checkpoint);
 bool checkpoint_active(const struct checkpoint *checkpoint);
 /* Begins a round if rows are unsaved and none is under way. */
 void checkpoint_begin(struct checkpoint *checkpoint);
-/* Takes up what the thread has finished and gives it the next slice. Cheap when there is nothing to
- * do. `last_sequence`: of the journal, committed. Not STATUS_OK: the environment failed; the
- * process must end. The caller refreshes its reader inside, through `reader`. */
+/* Goes on with the round as far as one step goes. Cheap when there is nothing to do.
+ * `last_sequence`: of the journal, committed. Not STATUS_OK: the environment failed; the process
+ * must end. The caller refreshes its reader inside, through `reader`. */
 enum status checkpoint_step(struct checkpoint *checkpoint, uint64_t last_sequence,
                             struct state_reader *reader);
-/* Blocks until the thread has something to take up. For a start that outruns the environment. */
+/* Whether more and more is unsaved. */
+void checkpoint_hurry(struct checkpoint *checkpoint, bool hurry);
+/* True when a step would find something to do. */
+bool checkpoint_pending(struct checkpoint *checkpoint);
+/* Blocks while only the thread has something to do. For a start that outruns the environment. */
 void checkpoint_wait(struct checkpoint *checkpoint);
 
 uint64_t checkpoint_covered(const struct checkpoint *checkpoint);

@@ -76,7 +76,7 @@ static void sink_oblige(void *context, uint64_t number, uint16_t request_kind,
     check(size > 0);
     struct row_key key = obligation_key(worker->applying_kind->number,
                                         actor_base(worker->applying_actor)->id, number);
-    sink_put(worker, &key, value, size);
+    overlay_put_new(&worker->overlay, worker->applying_owner, &key, value, size);
     note_change(worker, number, true);
 }
 
@@ -170,7 +170,7 @@ static void decision_begin(struct worker *worker, uint64_t resumed_attempt)
 {
     struct decision *decision = &worker->decision;
     decision_init(decision);
-    decision->now_ms = clock_now_ms();
+    decision->now_ms = worker->now_ms;
     decision->started_at_ms = worker->started_at_ms;
     decision->claim_gate = worker->options->claim_gate;
     decision->capacity_gate = worker->options->capacity_gate;
@@ -307,7 +307,7 @@ void worker_decide_request(struct worker *worker, struct channel_consumer *chann
     }
     /* Whoever asked has been told "unknown" already; not doing it keeps a worker that was down, or
      * overrun, from spending itself on answers that nobody reads. */
-    bool late = slot->deadline_ms < clock_now_ms() && resumed_attempt == 0;
+    bool late = slot->deadline_ms < worker->now_ms && resumed_attempt == 0;
     unsigned flags = info->flags | (resumed_attempt != 0 ? REQUEST_SAGA : 0u);
     enum outcome outcome = late ? OUTCOME_UNAVAILABLE : refusal(worker, flags);
     if (outcome != OUTCOME_OK)
@@ -383,7 +383,7 @@ void worker_decide_timer(struct worker *worker, uint8_t kind_number, uint64_t id
     bool decided = decide_message(worker, kind, id, &message);
     CRASH_POINT(TIMER_DECIDED);
     if (!decided)
-        timers_set(&worker->timers, kind_number, id, clock_now_ms() + RETRY_MS);
+        timers_set(&worker->timers, kind_number, id, worker->now_ms + RETRY_MS);
     else if (worker->decision.event_count == 0)
         keep_timer(worker, kind_number, id);
 }

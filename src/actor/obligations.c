@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUCKET_COUNT = 8192 };
+enum { BUCKET_COUNT = 8192, SPARE_MAX = 4096 };
 
 /* An obligation must not wait for its answer for ever: the slot's deadline only tells the target
  * how old it is. */
@@ -97,6 +97,7 @@ void obligations_close(struct obligations *obligations)
     free_list(&obligations->sent);
     free_list(&obligations->resting);
     free_list(&obligations->patient);
+    spare_fini(&obligations->spare);
     if (obligations->has_pool)
         slot_pool_close(&obligations->pool);
     free(obligations->by_slot);
@@ -146,11 +147,8 @@ void obligations_add(struct obligations *obligations, const struct row_key *key,
     uint64_t actor = row_key_u64(key, 1), number = row_key_u64(key, 10);
     if (*find(obligations, kind, actor, number) != NULL)
         return;
-    struct obligation *obligation = calloc(1, sizeof *obligation);
-    check(obligation != NULL);
-    obligation->actor_kind = kind;
-    obligation->actor = actor;
-    obligation->number = number;
+    struct obligation *obligation = spare_take(&obligations->spare, sizeof *obligation);
+    *obligation = (struct obligation){.actor_kind = kind, .actor = actor, .number = number};
     struct pack_reader reader;
     pack_reader_init(&reader, value.data, value.size);
     check(unpack_array(&reader, 3) == 3);
@@ -188,7 +186,7 @@ void obligations_remove(struct obligations *obligations, uint8_t actor_kind, uin
                      obligation, link);
     }
     obligations->patient_count -= obligation->patient;
-    free(obligation);
+    spare_give(&obligations->spare, obligation, SPARE_MAX);
     obligations->count--;
 }
 

@@ -4,13 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SPARE_MAX = 65536 };
-
 enum status overlay_init(struct overlay *overlay, struct state_reader *reader)
 {
     memset(overlay, 0, sizeof *overlay);
     overlay->reader = reader;
     TAILQ_INIT(&overlay->dirty);
+    TAILQ_INIT(&overlay->round);
     overlay->bucket_count = OVERLAY_BUCKETS_MIN;
     overlay->buckets = calloc(OVERLAY_BUCKETS_MIN, sizeof(struct overlay_owner *));
     overlay->group_bucket_count = OVERLAY_BUCKETS_MIN;
@@ -33,11 +32,6 @@ void overlay_fini(struct overlay *overlay)
     for (unsigned i = 0; i < OVERLAY_SCANS_MAX; i++)
         state_cursor_close(overlay->cursors[i]);
     overlay_groups_fini(overlay);
-    struct overlay_row *row;
-    while ((row = overlay->spare) != NULL) {
-        overlay->spare = TAILQ_NEXT(row, sibling);
-        free(row);
-    }
     for (size_t i = 0; i < overlay->bucket_count; i++) {
         struct overlay_owner *owner = overlay->buckets[i];
         while (owner != NULL) {
@@ -47,6 +41,9 @@ void overlay_fini(struct overlay *overlay)
         }
     }
     free(overlay->buckets);
+    spare_fini(&overlay->spare_rows);
+    spare_fini(&overlay->spare_groups);
+    spare_fini(&overlay->spare_owners);
     memset(overlay, 0, sizeof *overlay);
 }
 
@@ -96,9 +93,9 @@ struct overlay_owner *overlay_touch(struct overlay *overlay, uint8_t kind, uint6
     struct overlay_owner *owner =
         known != NULL && *known != NULL ? *known : owner_find(overlay, kind, id);
     if (owner == NULL) {
-        if (overlay->owner_count >= overlay->bucket_count)
+        if (overlay->owner_count >= overlay->bucket_count / 2)
             grow_buckets(overlay);
-        owner = overlay_alloc(sizeof *owner);
+        owner = spare_take(&overlay->spare_owners, sizeof *owner);
         memset(owner, 0, sizeof *owner);
         owner->kind = kind;
         owner->id = id;
@@ -140,67 +137,74 @@ static void owner_free(struct overlay *overlay, struct overlay_owner *owner)
     overlay->bytes -= sizeof *owner;
     if (owner->known != NULL)
         *owner->known = NULL;
-    free(owner);
-}
-
-static struct overlay_row *row_alloc(struct overlay *overlay)
-{
-    struct overlay_row *row = overlay->spare;
-    if (row == NULL)
-        return overlay_alloc(sizeof *row);
-    overlay->spare = TAILQ_NEXT(row, sibling);
-    overlay->spare_count--;
-    return row;
+    spare_give(&overlay->spare_owners, owner, OVERLAY_SPARE_MAX);
 }
 
 static void row_free(struct overlay *overlay, struct overlay_row *row)
 {
     overlay_value_free(row);
-    if (overlay->spare_count >= SPARE_MAX) {
-        free(row);
-        return;
-    }
-    TAILQ_NEXT(row, sibling) = overlay->spare;
-    overlay->spare = row;
-    overlay->spare_count++;
+    spare_give(&overlay->spare_rows, row, OVERLAY_SPARE_MAX);
 }
 
-/* The row to write to. The head row is tried first, because nearly every event writes it. */
+/* Out of everything, and freed. */
+static void row_drop(struct overlay *overlay, struct overlay_owner *owner, struct overlay_row *row)
+{
+    overlay_group_remove(overlay, row);
+    TAILQ_REMOVE(&owner->rows, row, sibling);
+    if (row == owner->head)
+        owner->head = NULL;
+    if (row == overlay->recent)
+        overlay->recent = NULL;
+    owner->row_count--;
+    overlay->row_count--;
+    overlay->bytes -= sizeof *row + (row->value == row->embedded ? 0 : row->capacity);
+    row_free(overlay, row);
+}
+
+static struct overlay_row *row_make(struct overlay *overlay, struct overlay_owner *owner,
+                                    struct overlay_group *group, const struct row_key *key)
+{
+    struct overlay_row *row = spare_take(&overlay->spare_rows, sizeof *row);
+    overlay_row_set_key(row, key);
+    overlay_group_insert(group, row);
+    row->owner = owner;
+    row->value = row->embedded;
+    row->capacity = OVERLAY_INLINE_SIZE;
+    row->stamp = UINT64_MAX; /* its caller's to set */
+    row->born = false;
+    TAILQ_INSERT_TAIL(&owner->rows, row, sibling);
+    if (owner->head == NULL || key->size < owner->head->key.size)
+        owner->head = row;
+    owner->row_count++;
+    overlay->row_count++;
+    overlay->bytes += sizeof *row;
+    return row;
+}
+
+/* The row to write to. Nearly every event writes the head row and one that was read just before. */
 static struct overlay_row *row_touch(struct overlay *overlay, struct overlay_owner *owner,
                                      const struct row_key *key)
 {
     struct overlay_row *row = owner->head;
-    if (row == NULL || row->key.size != key->size ||
-        memcmp(row->key.data, key->data, key->size) != 0) {
-        struct overlay_row *fresh = row_alloc(overlay);
-        overlay_row_set_key(fresh, key);
+    if (!overlay_row_is_at(row, key) && overlay_row_is_at(overlay->recent, key))
+        row = overlay->recent;
+    if (!overlay_row_is_at(row, key)) {
         struct overlay_group *group = row != NULL && overlay_in_group(key, row->group)
                                           ? row->group
                                           : overlay_group_make(overlay, key);
-        row = overlay_group_insert(group, fresh);
-        if (row != NULL) {
-            fresh->value = fresh->embedded;
-            row_free(overlay, fresh);
-        } else {
-            row = fresh;
-            row->owner = owner;
-            row->value = row->embedded;
-            row->capacity = OVERLAY_INLINE_SIZE;
-            TAILQ_INSERT_TAIL(&owner->rows, row, sibling);
-            if (owner->head == NULL || key->size < owner->head->key.size)
-                owner->head = row;
-            owner->row_count++;
-            overlay->row_count++;
-            overlay->bytes += sizeof *row;
-        }
+        row = overlay_group_search(group, key);
+        if (row == NULL)
+            row = row_make(overlay, owner, group, key);
     }
     check(row->owner == owner); /* a row belongs to one actor */
+    if (owner->state == OWNER_SAVING && row->stamp <= owner->copied_stamp)
+        row->born = false; /* the environment is about to get it */
     row->stamp = ++overlay->stamp;
     return row;
 }
 
-void overlay_put(struct overlay *overlay, struct overlay_owner *owner, const struct row_key *key,
-                 const void *value, size_t size)
+static struct overlay_row *put(struct overlay *overlay, struct overlay_owner *owner,
+                               const struct row_key *key, const void *value, size_t size)
 {
     struct overlay_row *row = row_touch(overlay, owner, key);
     if (size > row->capacity) {
@@ -213,58 +217,74 @@ void overlay_put(struct overlay *overlay, struct overlay_owner *owner, const str
     memcpy(row->value, value, size);
     row->size = (uint32_t)size;
     row->deleted = false;
+    return row;
+}
+
+void overlay_put(struct overlay *overlay, struct overlay_owner *owner, const struct row_key *key,
+                 const void *value, size_t size)
+{
+    (void)put(overlay, owner, key, value, size);
+}
+
+void overlay_put_new(struct overlay *overlay, struct overlay_owner *owner,
+                     const struct row_key *key, const void *value, size_t size)
+{
+    size_t count = overlay->row_count;
+    struct overlay_row *row = put(overlay, owner, key, value, size);
+    row->born = overlay->row_count > count;
 }
 
 void overlay_delete(struct overlay *overlay, struct overlay_owner *owner, const struct row_key *key)
 {
     struct overlay_row *row = row_touch(overlay, owner, key);
+    if (row->born) {
+        if (row == owner->drop_next)
+            owner->drop_next = TAILQ_NEXT(row, sibling);
+        row_drop(overlay, owner, row);
+        return;
+    }
     row->deleted = true;
     row->size = 0;
 }
 
 /* ---- checkpoints ---- */
 
-size_t overlay_round_begin(struct overlay *overlay, struct overlay_owner **owners)
+bool overlay_round_begin(struct overlay *overlay)
 {
-    size_t count = 0;
-    struct overlay_owner *owner;
-    TAILQ_FOREACH(owner, &overlay->dirty, link)
-    {
-        if (owners != NULL) {
-            check(owner->state == OWNER_DIRTY);
-            owner->state = OWNER_ROUND;
-            owners[count] = owner;
-        }
-        count++;
-    }
-    if (owners != NULL)
-        TAILQ_INIT(&overlay->dirty);
-    return count;
+    check(TAILQ_EMPTY(&overlay->round));
+    TAILQ_CONCAT(&overlay->round, &overlay->dirty, link);
+    return !TAILQ_EMPTY(&overlay->round);
 }
 
-void overlay_saving(struct overlay_owner *owner)
+struct overlay_owner *overlay_round_next(struct overlay *overlay)
 {
-    check(owner->state == OWNER_ROUND);
+    struct overlay_owner *owner = TAILQ_FIRST(&overlay->round);
+    if (owner != NULL)
+        TAILQ_REMOVE(&overlay->round, owner, link);
+    return owner;
+}
+
+void overlay_saving(const struct overlay *overlay, struct overlay_owner *owner)
+{
+    check(owner->state == OWNER_DIRTY);
     owner->state = OWNER_SAVING;
     owner->dirty_again = false;
+    owner->copied_stamp = overlay->stamp;
+    owner->drop_next = TAILQ_FIRST(&owner->rows);
 }
 
-void overlay_saved(struct overlay *overlay, struct overlay_owner *owner, uint64_t stamp)
+bool overlay_saved(struct overlay *overlay, struct overlay_owner *owner, size_t *row_budget)
 {
     check(owner->state == OWNER_SAVING);
-    struct overlay_row *row, *next;
-    for (row = TAILQ_FIRST(&owner->rows); row != NULL; row = next) {
-        next = TAILQ_NEXT(row, sibling);
-        if (row->stamp > stamp)
+    struct overlay_row *row;
+    while ((row = owner->drop_next) != NULL) {
+        if (*row_budget == 0)
+            return false;
+        --*row_budget;
+        owner->drop_next = TAILQ_NEXT(row, sibling);
+        if (row->stamp > owner->copied_stamp)
             continue;
-        overlay_group_remove(overlay, row);
-        TAILQ_REMOVE(&owner->rows, row, sibling);
-        if (row == owner->head)
-            owner->head = NULL;
-        owner->row_count--;
-        overlay->row_count--;
-        overlay->bytes -= sizeof *row + (row->value == row->embedded ? 0 : row->capacity);
-        row_free(overlay, row);
+        row_drop(overlay, owner, row);
     }
     if (owner->dirty_again) {
         owner->state = OWNER_DIRTY;
@@ -273,6 +293,7 @@ void overlay_saved(struct overlay *overlay, struct overlay_owner *owner, uint64_
         check(owner->row_count == 0);
         owner_free(overlay, owner);
     }
+    return true;
 }
 
 uint64_t overlay_covered(const struct overlay *overlay, uint64_t last_sequence)

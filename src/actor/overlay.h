@@ -2,6 +2,7 @@
 #define BOXOFFICE_OVERLAY_H
 
 #include "rows.h"
+#include "spare.h"
 #include <bsd/sys/tree.h>
 #include <sys/queue.h>
 
@@ -11,19 +12,18 @@
  * events are contained.
  *
  * A checkpoint round takes every owner that is dirty at its start, slice by slice. An owner that is
- * written again after its slice was copied becomes dirty anew for the next round. What the rows
+ * written again after its rows were copied becomes dirty anew for the next round. What the rows
  * cover is known at the end of a round: everything below the first event of the oldest owner still
- * dirty. */
+ * dirty. No step of a round takes longer than the caller wishes, except that all rows of one owner
+ * are copied at once. */
 
 struct overlay_owner;
 struct overlay_group;
 
-/* Most values fit into the row itself, so that a write is at most one allocation. */
-enum { OVERLAY_INLINE_SIZE = 64 };
+/* Nearly every value fits into the row itself, so that a write is at most one allocation. */
+enum { OVERLAY_INLINE_SIZE = 88 };
 
 struct overlay_row {
-    RB_ENTRY(overlay_row) node;
-    struct row_key key;               /* zero beyond its size: compared by words */
     TAILQ_ENTRY(overlay_row) sibling; /* in the owner, in the order of the first write */
     struct overlay_owner *owner;
     struct overlay_group *group;
@@ -31,12 +31,14 @@ struct overlay_row {
     uint8_t *value; /* `embedded` or on the heap */
     uint32_t size, capacity;
     bool deleted; /* hides a saved row */
+    bool born;    /* the environment has no row of this key: a deletion leaves nothing to save */
+    RB_ENTRY(overlay_row) node;
+    struct row_key key; /* zero beyond its size: compared by words */
     uint8_t embedded[OVERLAY_INLINE_SIZE];
 };
 
 enum overlay_owner_state {
-    OWNER_DIRTY,  /* in the list of the next round */
-    OWNER_ROUND,  /* in the current round, not copied yet */
+    OWNER_DIRTY,  /* not copied yet: in the next round's list, or in the current round */
     OWNER_SAVING, /* copied into the slice under way */
 };
 
@@ -47,6 +49,7 @@ struct overlay_group {
     uint8_t table;
     uint64_t id;
     struct overlay_tree rows;
+    struct overlay_row *last; /* the greatest; NULL when there is none, or it is not known */
     struct overlay_group *hash_next;
 };
 
@@ -56,9 +59,11 @@ struct overlay_owner {
     enum overlay_owner_state state;
     bool dirty_again;        /* SAVING, and also in the list of the next round */
     uint64_t first_sequence; /* oldest event of the unsaved rows, as of its list's round */
+    uint64_t copied_stamp;   /* SAVING: rows up to here are in the slice */
     struct overlay_owner *hash_next;
-    TAILQ_ENTRY(overlay_owner) link; /* the next round's list */
+    TAILQ_ENTRY(overlay_owner) link; /* in a list of the overlay */
     TAILQ_HEAD(, overlay_row) rows;
+    struct overlay_row *drop_next; /* SAVING: where overlay_saved goes on */
     struct overlay_row *head; /* the row with the shortest key, which nearly every event writes */
     uint32_t row_count;
     struct overlay_owner **known; /* who points here, see overlay_touch; may be NULL */
@@ -77,11 +82,12 @@ struct overlay {
     struct overlay_group **sorted; /* all groups in key order, for scans; NULL: out of date */
     struct overlay_owner **buckets;
     size_t bucket_count, owner_count;
-    struct overlay_owner_list dirty; /* FIFO by first_sequence */
+    struct overlay_owner_list dirty; /* the next round's, FIFO by first_sequence */
+    struct overlay_owner_list round; /* the current round's, as far as it has not been taken */
     uint64_t stamp;                  /* rises with every write */
     size_t row_count, bytes;         /* bytes: an estimate of the heap in use */
-    struct overlay_row *spare;       /* freed rows, linked by `sibling`; bounded */
-    size_t spare_count;
+    struct overlay_row *recent;      /* the last one that was looked for and found; may be NULL */
+    struct spare spare_rows, spare_groups, spare_owners;
 };
 
 enum status overlay_init(struct overlay *overlay, struct state_reader *reader);
@@ -96,6 +102,10 @@ struct overlay_owner *overlay_touch(struct overlay *overlay, uint8_t kind, uint6
 void overlay_forget(struct overlay_owner **known);
 void overlay_put(struct overlay *overlay, struct overlay_owner *owner, const struct row_key *key,
                  const void *value, size_t size);
+/* The same for a key that was never used before, so that the environment has no row of it: when it
+ * is deleted before it was saved, nothing is left to save. */
+void overlay_put_new(struct overlay *overlay, struct overlay_owner *owner,
+                     const struct row_key *key, const void *value, size_t size);
 void overlay_delete(struct overlay *overlay, struct overlay_owner *owner,
                     const struct row_key *key);
 
@@ -106,14 +116,17 @@ void overlay_view_reset(struct overlay *overlay);
 
 /* ---- for checkpoints; all on the worker's thread ---- */
 
-/* Puts every dirty owner into a round; returns how many there are. `owners` (NULL to count only)
- * gets them in FIFO order. */
-size_t overlay_round_begin(struct overlay *overlay, struct overlay_owner **owners);
-/* The owner's rows are copied by the caller now. */
-void overlay_saving(struct overlay_owner *owner);
-/* The slice with this owner's rows, copied at `stamp`, is committed: drops what has not changed
- * since. The owner may be freed. */
-void overlay_saved(struct overlay *overlay, struct overlay_owner *owner, uint64_t stamp);
+/* Puts every dirty owner into a round, in constant time; false when there is none. The round before
+ * must have been taken. */
+bool overlay_round_begin(struct overlay *overlay);
+/* The round's next owner in FIFO order; NULL after the last. */
+struct overlay_owner *overlay_round_next(struct overlay *overlay);
+/* The owner's rows are copied by the caller now, all at once. */
+void overlay_saving(const struct overlay *overlay, struct overlay_owner *owner);
+/* The slice with this owner's rows is committed: drops what has not changed since, at most
+ * *row_budget rows, which is lowered by what was looked at. False: not all yet, call again. True:
+ * the owner may be freed. */
+bool overlay_saved(struct overlay *overlay, struct overlay_owner *owner, size_t *row_budget);
 /* Every event up to here is saved once the slice under way (the last of a round) is. */
 uint64_t overlay_covered(const struct overlay *overlay, uint64_t last_sequence);
 

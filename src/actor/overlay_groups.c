@@ -32,6 +32,11 @@ void overlay_row_set_key(struct overlay_row *row, const struct row_key *key)
     memcpy(row->key.data, key->data, key->size);
 }
 
+bool overlay_row_is_at(const struct overlay_row *row, const struct row_key *key)
+{
+    return row != NULL && row_key_equal(&row->key, key);
+}
+
 static struct overlay_group **group_at(const struct overlay *overlay, uint8_t table, uint64_t id)
 {
     struct overlay_group **at =
@@ -74,11 +79,11 @@ struct overlay_group *overlay_group_make(struct overlay *overlay, const struct r
     struct overlay_group **at = group_at(overlay, table, id);
     if (*at != NULL)
         return *at;
-    if (overlay->group_count >= overlay->group_bucket_count) {
+    if (overlay->group_count >= overlay->group_bucket_count / 2) {
         grow_groups(overlay);
         at = group_at(overlay, table, id);
     }
-    struct overlay_group *group = overlay_alloc(sizeof *group);
+    struct overlay_group *group = spare_take(&overlay->spare_groups, sizeof *group);
     *group = (struct overlay_group){.table = table, .id = id};
     RB_INIT(&group->rows);
     *at = group;
@@ -95,17 +100,23 @@ static void group_free(struct overlay *overlay, struct overlay_group *group)
     forget_order(overlay);
     overlay->group_count--;
     overlay->bytes -= sizeof *group;
-    free(group);
+    spare_give(&overlay->spare_groups, group, OVERLAY_SPARE_MAX);
+}
+
+/* What is numbered is written in order, so most keys that are not here yet are beyond the last. */
+struct overlay_row *overlay_group_search(struct overlay_group *group, const struct row_key *key)
+{
+    struct overlay_row probe;
+    overlay_row_set_key(&probe, key);
+    if (group->last != NULL && row_order(group->last, &probe) < 0)
+        return NULL;
+    return RB_FIND(overlay_tree, &group->rows, &probe);
 }
 
 struct overlay_row *overlay_row_find(const struct overlay *overlay, const struct row_key *key)
 {
     struct overlay_group *group = *group_at(overlay, key->data[0], row_key_u64(key, 1));
-    if (group == NULL)
-        return NULL;
-    struct overlay_row probe;
-    overlay_row_set_key(&probe, key);
-    return RB_FIND(overlay_tree, &group->rows, &probe);
+    return group == NULL ? NULL : overlay_group_search(group, key);
 }
 
 bool overlay_in_group(const struct row_key *key, const struct overlay_group *group)
@@ -118,14 +129,26 @@ struct overlay_group *overlay_group_find(const struct overlay *overlay, const st
     return *group_at(overlay, key->data[0], row_key_u64(key, 1));
 }
 
-struct overlay_row *overlay_group_insert(struct overlay_group *group, struct overlay_row *row)
+void overlay_group_insert(struct overlay_group *group, struct overlay_row *row)
 {
+    struct overlay_row *last = group->last;
     row->group = group;
-    return RB_INSERT(overlay_tree, &group->rows, row);
+    if (last != NULL && row_order(last, row) < 0) {
+        RB_SET(row, last, node);
+        RB_RIGHT(last, node) = row;
+        overlay_tree_RB_INSERT_COLOR(&group->rows, row);
+        group->last = row;
+        return;
+    }
+    check(RB_INSERT(overlay_tree, &group->rows, row) == NULL);
+    if (last == NULL)
+        group->last = RB_MAX(overlay_tree, &group->rows);
 }
 
 void overlay_group_remove(struct overlay *overlay, struct overlay_row *row)
 {
+    if (row->group->last == row)
+        row->group->last = NULL;
     RB_REMOVE(overlay_tree, &row->group->rows, row);
     if (RB_EMPTY(&row->group->rows))
         group_free(overlay, row->group);

@@ -6,20 +6,26 @@
 /* For the overlay's own files: overlay.c (owners, writing, checkpoints), overlay_groups.c (where
  * rows are found), overlay_view.c (reading). */
 
-enum { OVERLAY_BUCKETS_MIN = 1024 };
+enum {
+    OVERLAY_BUCKETS_MIN = 1024,
+    OVERLAY_SPARE_MAX = 65536, /* of rows, of groups, and of owners */
+};
 
 void *overlay_alloc(size_t size); /* or the process ends */
 void overlay_value_free(struct overlay_row *row);
 
 void overlay_row_set_key(struct overlay_row *row, const struct row_key *key);
 struct overlay_row *overlay_row_find(const struct overlay *overlay, const struct row_key *key);
+bool overlay_row_is_at(const struct overlay_row *row, const struct row_key *key); /* row: or NULL */
 
 enum { OVERLAY_GROUP_KEY_SIZE = 9 }; /* table and id */
 bool overlay_in_group(const struct row_key *key, const struct overlay_group *group);
 struct overlay_group *overlay_group_find(const struct overlay *overlay, const struct row_key *key);
 struct overlay_group *overlay_group_make(struct overlay *overlay, const struct row_key *key);
-/* The row that has this key already, or NULL after `row` was put in. */
-struct overlay_row *overlay_group_insert(struct overlay_group *group, struct overlay_row *row);
+/* The group's row of this key, which is in it, or NULL. */
+struct overlay_row *overlay_group_search(struct overlay_group *group, const struct row_key *key);
+/* No row of its key is there. */
+void overlay_group_insert(struct overlay_group *group, struct overlay_row *row);
 /* The group goes with its last row. */
 void overlay_group_remove(struct overlay *overlay, struct overlay_row *row);
 /* The first row >= from, or the last row < from when descending; from NULL: the end of the group.

@@ -6,8 +6,11 @@
 static enum status view_get(void *context, const struct row_key *key, struct row_bytes *value)
 {
     struct overlay *overlay = context;
-    const struct overlay_row *row = overlay_row_find(overlay, key);
+    struct overlay_row *row = overlay->recent;
+    if (!overlay_row_is_at(row, key))
+        row = overlay_row_find(overlay, key);
     if (row != NULL) {
+        overlay->recent = row; /* route, decide and apply read the same one */
         if (row->deleted)
             return STATUS_NOT_FOUND;
         *value = (struct row_bytes){row->value, row->size};

@@ -122,6 +122,20 @@ static bool count_event(void *context, const struct journal_event *event)
     return true;
 }
 
+/* Nothing but memory keeps a load from running away from its checkpoints. */
+static enum status save_some(struct worker *worker)
+{
+    uint64_t last = journal_last_sequence(worker->journal);
+    checkpoint_begin(worker->checkpoint);
+    enum status status = checkpoint_step(worker->checkpoint, last, worker->reader);
+    while (status == STATUS_OK && checkpoint_active(worker->checkpoint) &&
+           worker->overlay.bytes > worker->config->unsaved_limit_mib << 20) {
+        checkpoint_wait(worker->checkpoint);
+        status = checkpoint_step(worker->checkpoint, last, worker->reader);
+    }
+    return status;
+}
+
 /* Demo data is a fixed list of events, and before it is complete a worker does nothing else: after
  * an interrupted load as many of its events are there as the journal holds. */
 enum status worker_seed(struct worker *worker)
@@ -152,11 +166,7 @@ enum status worker_seed(struct worker *worker)
             continue;
         batch_end(worker);
         CRASH_POINT(SEEDED);
-        checkpoint_begin(worker->checkpoint);
-        if (worker->overlay.bytes > worker->config->unsaved_limit_mib << 20)
-            checkpoint_wait(worker->checkpoint);
-        status = checkpoint_step(worker->checkpoint, journal_last_sequence(worker->journal),
-                                 worker->reader);
+        status = save_some(worker);
         if (status != STATUS_OK)
             return status;
     }
@@ -187,6 +197,7 @@ static void resume_deferred(void *context, struct channel_consumer *channel, str
 void worker_adopt_requests(struct worker *worker)
 {
     const struct journal_trailer *trailer = journal_last_trailer(worker->journal);
+    worker->now_ms = clock_now_ms();
     bool same_segment = trailer->segment_id == worker->segment->header->segment_id;
     for (unsigned i = 0; i < worker->channel_count; i++) {
         struct channel_consumer *channel = &worker->channels[i];

@@ -17,7 +17,7 @@
 enum {
     BATCH_REQUESTS_MAX = 512, /* requests decided before a commit */
     BATCH_ANSWERS_MAX = 512,  /* replies of other workers taken up before a commit */
-    BATCH_TIMERS_MAX = 64,
+    BATCH_TIMERS_MAX = 64,    /* likewise */
     WAITERS_MAX = 16384,
 };
 
@@ -46,7 +46,8 @@ struct obligation_change {
 struct batch {
     bool in_transaction;
     bool has_events;
-    unsigned requests, events;
+    bool has_clients; /* some of its requests came from a front */
+    unsigned requests, answers, timers, events;
     struct tally tally;
     uint64_t event_kinds;                 /* a bit for each, for crash points */
     unsigned reply_count, reply_capacity; /* at most one for each request and each waiter */
@@ -66,6 +67,7 @@ struct worker {
     const struct worker_options *options;
     const struct behaviour *behaviour;
     const struct config *config;
+    uint64_t now_ms;        /* when this turn last looked at the clock */
     uint64_t started_at_ms; /* of the server */
     unsigned index;
 
@@ -87,6 +89,7 @@ struct worker {
 
     struct waiter *waiters[WAITER_BUCKETS];
     unsigned waiter_count;
+    struct spare spare_waiters;
 
     struct batch batch;
     uint64_t batch_number; /* from 1 */

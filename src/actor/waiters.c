@@ -1,7 +1,5 @@
-#include "check.h"
 #include "hash.h"
 #include "runtime.h"
-#include <stdlib.h>
 
 static struct waiter **bucket_of(struct worker *worker, uint64_t key)
 {
@@ -13,8 +11,7 @@ bool waiter_add(struct worker *worker, struct channel_consumer *channel, struct 
 {
     if (worker->waiter_count >= WAITERS_MAX)
         return false;
-    struct waiter *waiter = malloc(sizeof *waiter);
-    check(waiter != NULL);
+    struct waiter *waiter = spare_take(&worker->spare_waiters, sizeof *waiter);
     struct waiter **bucket = bucket_of(worker, key);
     *waiter = (struct waiter){*bucket, channel, slot, request_id, key};
     *bucket = waiter;
@@ -35,6 +32,6 @@ void waiters_take(struct worker *worker, uint64_t key,
         *at = waiter->next;
         worker->waiter_count--;
         cb(worker, waiter);
-        free(waiter);
+        spare_give(&worker->spare_waiters, waiter, WAITERS_MAX);
     }
 }

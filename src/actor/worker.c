@@ -4,6 +4,7 @@
 #include "log.h"
 #include "runtime.h"
 #include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -18,6 +19,7 @@ enum {
     IDLE_POLL_MS = 100,            /* the coarse poll behind the doorbell */
     HOUSEKEEPING_MS = 1000,
     TRIM_IDLE_RECORDS = 1000, /* worth a transaction of its own */
+    YIELD_EVENTS = 24,        /* with fewer in a batch, time is not short */
 };
 static const uint64_t SPACE_LOW_BYTES = UINT64_C(2) << 20;    /* no more writes below */
 static const uint64_t SPACE_ENOUGH_BYTES = UINT64_C(4) << 20; /* they are tried again above */
@@ -25,6 +27,7 @@ static const uint64_t FILL_AHEAD_BYTES = UINT64_C(16) << 20;
 enum { FILL_SPACE_SHARE = 32 }; /* never more than this part of the free space */
 
 struct turns {
+    unsigned batch_events; /* of the last one */
     uint64_t housekeeping_ms, checkpoint_ms;
     unsigned first_channel; /* taken in turn, so that no producer starves another */
 };
@@ -95,6 +98,7 @@ static void close_worker(struct worker *worker)
 {
     checkpoint_close(worker->checkpoint);
     obligations_close(&worker->obligations);
+    spare_fini(&worker->spare_waiters);
     timers_fini(&worker->timers);
     cache_fini(&worker->cache);
     overlay_fini(&worker->overlay);
@@ -136,52 +140,68 @@ static unsigned take_some(struct worker *worker, struct channel_consumer *channe
     return count;
 }
 
+static bool is_front(const struct worker *worker, unsigned process)
+{
+    return segment_process(worker->segment, process)->role == ROLE_FRONT;
+}
+
 static void take_requests(struct worker *worker, unsigned first)
 {
     for (unsigned i = 0; i < worker->channel_count; i++) {
         struct channel_consumer *channel = &worker->channels[(first + i) % worker->channel_count];
         while (take_some(worker, channel) > 0)
-            ;
+            worker->batch.has_clients |= is_front(worker, channel->producer);
     }
 }
 
-static bool take_replies(struct worker *worker)
+static void take_replies(struct worker *worker)
 {
     struct obligation *obligation;
     struct slot *slot;
-    unsigned taken = 0;
+    struct batch *batch = &worker->batch;
     worker->full = false;
     if (worker->read_only || !obligations_pending(&worker->obligations))
-        return false;
+        return;
     if (!batch_begin(worker)) {
         worker->full = true;
-        return false;
+        return;
     }
-    while (taken < BATCH_ANSWERS_MAX &&
-           obligations_next_reply(&worker->obligations, &obligation, &slot)) {
+    for (; batch->answers < BATCH_ANSWERS_MAX &&
+           obligations_next_reply(&worker->obligations, &obligation, &slot);
+         batch->answers++) {
         uint16_t kind = obligation->request_kind;
         CRASH_POINT_OF(ANSWER_TAKEN, kind);
         worker_decide_reply(worker, obligation, slot);
         CRASH_POINT_OF(ANSWER_DECIDED, kind);
-        obligations_replied(&worker->obligations, slot, clock_now_ms());
+        obligations_replied(&worker->obligations, slot, worker->now_ms);
         CRASH_POINT_OF(ANSWER_RELEASED, kind);
-        taken++;
     }
-    return taken > 0;
 }
 
-static bool take_timers(struct worker *worker)
+static void take_timers(struct worker *worker)
 {
-    uint64_t now_ms = clock_now_ms(), id = 0;
+    uint64_t id = 0;
     uint8_t kind = 0;
-    unsigned taken = 0;
-    if (worker->read_only || timers_next_ms(&worker->timers) > now_ms || !batch_begin(worker))
-        return false;
-    while (taken < BATCH_TIMERS_MAX && timers_take(&worker->timers, now_ms, &kind, &id)) {
+    struct batch *batch = &worker->batch;
+    if (worker->read_only || timers_next_ms(&worker->timers) > worker->now_ms ||
+        !batch_begin(worker))
+        return;
+    for (; batch->timers < BATCH_TIMERS_MAX &&
+           timers_take(&worker->timers, worker->now_ms, &kind, &id);
+         batch->timers++)
         worker_decide_timer(worker, kind, id);
-        taken++;
-    }
-    return taken > 0;
+}
+
+/* True when the batch has anything. The clock is read once for all of it. */
+static bool take_all(struct worker *worker, struct turns *turns)
+{
+    const struct batch *batch = &worker->batch;
+    worker->now_ms = clock_now_ms();
+    take_replies(worker);
+    take_timers(worker);
+    if (worker->channel_count > 0)
+        take_requests(worker, turns->first_channel++);
+    return batch->requests > 0 || batch->answers > 0 || batch->timers > 0;
 }
 
 static void drive_checkpoint(struct worker *worker, struct turns *turns, uint64_t now_ms)
@@ -196,12 +216,12 @@ static void drive_checkpoint(struct worker *worker, struct turns *turns, uint64_
         exit(EX_IOERR);
     }
     uint64_t tail = last - checkpoint_covered(worker->checkpoint);
-    worker->throttled =
-        worker->overlay.bytes > worker->config->unsaved_limit_mib << 20 || tail > REPLAY_EVENTS_MAX;
+    size_t limit = worker->config->unsaved_limit_mib << 20, bytes = worker->overlay.bytes;
+    worker->throttled = bytes > limit || tail > REPLAY_EVENTS_MAX;
+    checkpoint_hurry(worker->checkpoint, bytes > limit / 2 || tail > REPLAY_EVENTS_MAX / 2);
     if (checkpoint_active(worker->checkpoint))
         return;
-    if (tail < CHECKPOINT_EVENTS &&
-        worker->overlay.bytes < worker->config->unsaved_limit_mib << 19 &&
+    if (tail < CHECKPOINT_EVENTS && bytes < limit / 2 &&
         now_ms - turns->checkpoint_ms < CHECKPOINT_INTERVAL_MS)
         return;
     turns->checkpoint_ms = now_ms;
@@ -266,29 +286,33 @@ static bool requests_waiting(const struct worker *worker)
     return false;
 }
 
-/* True when it did something. */
+/* True when it did something. When batches are large, whoever is ready to run on this core may run
+ * before the commit, where that may bring more: the first of a hundred requests that arrive
+ * together are not committed without the others. (What comes from another worker comes all at
+ * once.) */
 static bool turn(struct worker *worker, struct turns *turns)
 {
     beat(worker);
-    uint64_t now_ms = clock_now_ms();
-    bool other = take_replies(worker);
-    other |= take_timers(worker);
-    if (worker->channel_count > 0)
-        take_requests(worker, turns->first_channel++);
-    bool worked = other || worker->batch.requests > 0;
+    bool worked = take_all(worker, turns);
+    if (worker->batch.has_clients && turns->batch_events >= YIELD_EVENTS) {
+        (void)sched_yield();
+        (void)take_all(worker, turns);
+    }
+    turns->batch_events = worker->batch.events;
     if (worked)
         batch_end(worker);
     else
         batch_drop(worker);
-    obligations_send(&worker->obligations, now_ms);
-    drive_checkpoint(worker, turns, now_ms);
-    housekeep(worker, turns, now_ms);
+    obligations_send(&worker->obligations, worker->now_ms);
+    drive_checkpoint(worker, turns, worker->now_ms);
+    housekeep(worker, turns, worker->now_ms);
     return worked;
 }
 
 static bool has_work(const struct worker *worker)
 {
     return requests_waiting(worker) ||
+           (!worker->read_only && checkpoint_pending(worker->checkpoint)) ||
            (!worker->read_only && !worker->full && obligations_pending(&worker->obligations));
 }
 

@@ -120,10 +120,11 @@ static void an_actor_that_goes_leaves_no_pointer_behind(void **state)
     struct actor *again = cache_get(*state, &thing_kind, 7, &rows);
     assert_null(again->owner);
     assert_ptr_equal(overlay_touch(&overlay, 1, 7, 2, &again->owner), owner);
-    struct overlay_owner *round[1];
-    assert_int_equal(overlay_round_begin(&overlay, round), 1);
-    overlay_saving(owner);
-    overlay_saved(&overlay, owner, overlay.stamp);
+    assert_true(overlay_round_begin(&overlay));
+    assert_ptr_equal(overlay_round_next(&overlay), owner);
+    overlay_saving(&overlay, owner);
+    size_t budget = 1;
+    assert_true(overlay_saved(&overlay, owner, &budget));
     assert_null(again->owner); /* it has nothing unsaved now */
     overlay_fini(&overlay);
 }

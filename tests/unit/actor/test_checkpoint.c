@@ -106,8 +106,10 @@ static void test_covered_stays_below_what_was_written_during_the_round(void **st
     enum { ACTORS = CHECKPOINT_SLICE_ROWS * 2 };
     for (uint64_t id = 1; id <= ACTORS; id++)
         put(fixture, id, id, 1);
+    const struct overlay_owner *first = overlay_touch(&fixture->overlay, KIND, 1, 1, NULL);
     checkpoint_begin(fixture->checkpoint);
-    step(fixture, ACTORS);                   /* sorted; the first slice is under way */
+    while (first->state == OWNER_DIRTY) /* until the first slice is under way */
+        step(fixture, ACTORS);
     put(fixture, 1, ACTORS + 1, 2);          /* in that slice: dirty again */
     put(fixture, ACTORS, ACTORS + 2, 2);     /* not copied yet: goes with its slice */
     put(fixture, ACTORS + 9, ACTORS + 3, 2); /* new */
@@ -124,6 +126,16 @@ static void test_covered_stays_below_what_was_written_during_the_round(void **st
     assert_int_equal(fixture->overlay.row_count, 0);
 }
 
+static bool is_saved(struct fixture *fixture, uint64_t sub)
+{
+    struct row_bytes bytes;
+    struct row_key key = row_key_of('w', 2);
+    row_key_add_tag(&key, 'x');
+    row_key_add_u64(&key, sub);
+    assert_int_equal(state_reader_refresh(fixture->reader), STATUS_OK);
+    return state_get(fixture->reader, &key, &bytes) == STATUS_OK;
+}
+
 static void test_rows_of_an_actor_are_saved_together(void **state)
 {
     struct fixture *fixture = *state;
@@ -137,10 +149,30 @@ static void test_rows_of_an_actor_are_saved_together(void **state)
         overlay_put(overlay, overlay_touch(overlay, KIND, 2, 2, NULL), &key, &sub, sizeof sub);
     }
     checkpoint_begin(fixture->checkpoint);
-    step(fixture, 2); /* sorted */
-    step(fixture, 2); /* the first slice: both actors, however many rows */
+    while (checkpoint_active(fixture->checkpoint)) {
+        assert_int_equal(is_saved(fixture, 1), is_saved(fixture, ROWS));
+        step(fixture, 2);
+    }
     assert_int_equal(overlay->row_count, 0);
-    assert_false(checkpoint_active(fixture->checkpoint));
+    assert_true(is_saved(fixture, ROWS));
+}
+
+static void test_steps_are_short_and_catch_up(void **state)
+{
+    struct fixture *fixture = *state;
+    struct overlay *overlay = &fixture->overlay;
+    enum { ACTORS = CHECKPOINT_STEP_ROWS * 8 };
+    for (uint64_t id = 1; id <= ACTORS; id++)
+        put(fixture, id, id, 1);
+    checkpoint_begin(fixture->checkpoint);
+    uint64_t sequence = ACTORS, later = ACTORS;
+    while (checkpoint_active(fixture->checkpoint)) {
+        size_t before = overlay->row_count;
+        step(fixture, sequence);
+        assert_true(before - overlay->row_count <= CHECKPOINT_STEP_ROWS + 2);
+        put(fixture, ++later, ++sequence, 1); /* as fast as it steps */
+    }
+    assert_int_equal(checkpoint_covered(fixture->checkpoint), ACTORS);
 }
 
 static void test_deleted_rows_leave_the_environment(void **state)
@@ -175,6 +207,7 @@ int main(void)
         TEST(test_round_saves_everything_in_several_slices),
         TEST(test_covered_stays_below_what_was_written_during_the_round),
         TEST(test_rows_of_an_actor_are_saved_together),
+        TEST(test_steps_are_short_and_catch_up),
         TEST(test_deleted_rows_leave_the_environment),
         TEST(test_nothing_to_save_begins_no_round),
     };

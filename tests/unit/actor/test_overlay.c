@@ -171,6 +171,22 @@ static void test_scan_of_a_table_goes_through_all_actors_in_order(void **state)
     assert_scan(fixture, table, NULL, true, -1, "gfedcba");
 }
 
+/* The only owner that is dirty, copied. */
+static struct overlay_owner *copied(struct overlay *overlay)
+{
+    assert_true(overlay_round_begin(overlay));
+    struct overlay_owner *owner = overlay_round_next(overlay);
+    assert_null(overlay_round_next(overlay));
+    overlay_saving(overlay, owner);
+    return owner;
+}
+
+static bool saved(struct overlay *overlay, struct overlay_owner *owner)
+{
+    size_t budget = SIZE_MAX;
+    return overlay_saved(overlay, owner, &budget);
+}
+
 static void test_saved_rows_leave_memory_and_later_ones_stay(void **state)
 {
     struct fixture *fixture = *state;
@@ -178,17 +194,18 @@ static void test_saved_rows_leave_memory_and_later_ones_stay(void **state)
     put(fixture, 1, 10, row_of(1, 0, 0), "one");
     put(fixture, 2, 11, row_of(2, 0, 0), "two");
     struct overlay_owner *owners[2];
-    assert_int_equal(overlay_round_begin(overlay, NULL), 2);
-    assert_int_equal(overlay_round_begin(overlay, owners), 2);
-    overlay_saving(owners[0]);
-    overlay_saving(owners[1]);
-    uint64_t stamp = overlay->stamp;
+    assert_true(overlay_round_begin(overlay));
+    for (unsigned i = 0; i < 2; i++) {
+        owners[i] = overlay_round_next(overlay);
+        overlay_saving(overlay, owners[i]);
+    }
+    assert_null(overlay_round_next(overlay));
     put(fixture, 2, 12, row_of(2, 'x', 12), "late");
     assert_int_equal(overlay_covered(overlay, 12), 11);
     save_row(fixture, row_of(1, 0, 0), "one");
     save_row(fixture, row_of(2, 0, 0), "two");
-    overlay_saved(overlay, owners[0], stamp);
-    overlay_saved(overlay, owners[1], stamp);
+    assert_true(saved(overlay, owners[0]));
+    assert_true(saved(overlay, owners[1]));
     assert_int_equal(overlay->row_count, 1);
     assert_int_equal(overlay->owner_count, 1);
     assert_row(fixture, row_of(1, 0, 0), "one");
@@ -202,15 +219,140 @@ static void test_row_written_again_while_it_is_saved_is_not_lost(void **state)
     struct fixture *fixture = *state;
     struct overlay *overlay = &fixture->overlay;
     put(fixture, 1, 10, row_of(1, 0, 0), "ten");
-    struct overlay_owner *owner;
-    overlay_round_begin(overlay, &owner);
-    overlay_saving(owner);
-    uint64_t stamp = overlay->stamp;
+    struct overlay_owner *owner = copied(overlay);
     put(fixture, 1, 11, row_of(1, 0, 0), "eleven");
-    overlay_saved(overlay, owner, stamp);
+    assert_true(saved(overlay, owner));
     assert_row(fixture, row_of(1, 0, 0), "eleven");
     assert_int_equal(overlay_covered(overlay, 11), 10);
-    assert_int_equal(overlay_round_begin(overlay, NULL), 1);
+    assert_true(overlay_round_begin(overlay));
+    assert_ptr_equal(overlay_round_next(overlay), owner);
+}
+
+static void test_row_written_before_it_is_copied_goes_with_the_round(void **state)
+{
+    struct fixture *fixture = *state;
+    struct overlay *overlay = &fixture->overlay;
+    put(fixture, 1, 10, row_of(1, 0, 0), "ten");
+    assert_true(overlay_round_begin(overlay));
+    put(fixture, 1, 11, row_of(1, 0, 0), "eleven");
+    struct overlay_owner *owner = overlay_round_next(overlay);
+    put(fixture, 1, 12, row_of(1, 0, 0), "twelve");
+    overlay_saving(overlay, owner);
+    assert_int_equal(overlay_covered(overlay, 12), 12);
+    assert_true(saved(overlay, owner));
+    assert_int_equal(overlay->row_count, 0);
+    assert_false(overlay_round_begin(overlay));
+}
+
+static void test_saved_rows_may_leave_piece_by_piece(void **state)
+{
+    struct fixture *fixture = *state;
+    struct overlay *overlay = &fixture->overlay;
+    enum { ROWS = 10 };
+    for (uint64_t sub = 1; sub <= ROWS; sub++)
+        put(fixture, 1, sub, row_of(1, 'x', sub), "x");
+    struct overlay_owner *owner = copied(overlay);
+    size_t budget = 4;
+    assert_false(overlay_saved(overlay, owner, &budget));
+    assert_int_equal(overlay->row_count, ROWS - 4);
+    put(fixture, 1, 11, row_of(1, 'x', 5), "late"); /* the next to leave */
+    put(fixture, 1, 12, row_of(1, 'x', 99), "new");
+    budget = 100;
+    assert_true(overlay_saved(overlay, owner, &budget));
+    assert_int_equal(overlay->row_count, 2);
+    assert_row(fixture, row_of(1, 'x', 5), "late");
+    assert_row(fixture, row_of(1, 'x', 99), "new");
+    assert_int_equal(overlay_covered(overlay, 12), 10);
+}
+
+/* ---- rows that are deleted before the environment has them ---- */
+
+static void put_new(struct fixture *fixture, uint64_t id, uint64_t sequence, struct row_key key)
+{
+    struct overlay *overlay = &fixture->overlay;
+    overlay_put_new(overlay, overlay_touch(overlay, KIND, id, sequence, NULL), &key, "new", 3);
+}
+
+static void test_new_row_that_is_deleted_leaves_nothing_to_save(void **state)
+{
+    struct fixture *fixture = *state;
+    struct overlay *overlay = &fixture->overlay;
+    put(fixture, 1, 1, row_of(1, 0, 0), "head");
+    put_new(fixture, 1, 1, row_of(1, 'x', 1));
+    delete (fixture, 1, 2, row_of(1, 'x', 1));
+    assert_int_equal(overlay->row_count, 1);
+    assert_row(fixture, row_of(1, 'x', 1), NULL);
+    put(fixture, 1, 3, row_of(1, 'x', 2), "not new");
+    delete (fixture, 1, 4, row_of(1, 'x', 2)); /* the environment may have one */
+    assert_int_equal(overlay->row_count, 2);
+}
+
+static void test_new_row_that_is_deleted_after_it_was_copied_is_deleted_again(void **state)
+{
+    struct fixture *fixture = *state;
+    struct overlay *overlay = &fixture->overlay;
+    put_new(fixture, 1, 1, row_of(1, 'x', 1));
+    put_new(fixture, 1, 2, row_of(1, 'x', 2));
+    struct overlay_owner *owner = copied(overlay);
+    put_new(fixture, 1, 3, row_of(1, 'x', 2)); /* written once more */
+    put_new(fixture, 1, 3, row_of(1, 'x', 3));
+    delete (fixture, 1, 4, row_of(1, 'x', 1));
+    delete (fixture, 1, 5, row_of(1, 'x', 2));
+    delete (fixture, 1, 6, row_of(1, 'x', 3)); /* this one was not in the slice */
+    assert_int_equal(overlay->row_count, 2);
+    save_row(fixture, row_of(1, 'x', 1), "new");
+    save_row(fixture, row_of(1, 'x', 2), "new");
+    assert_true(saved(overlay, owner));
+    assert_int_equal(overlay->row_count, 2); /* deletions, for the next round */
+    assert_row(fixture, row_of(1, 'x', 1), NULL);
+    assert_row(fixture, row_of(1, 'x', 2), NULL);
+}
+
+static void test_new_row_that_is_deleted_while_others_leave_is_no_obstacle(void **state)
+{
+    struct fixture *fixture = *state;
+    struct overlay *overlay = &fixture->overlay;
+    put(fixture, 1, 1, row_of(1, 0, 0), "head");
+    struct overlay_owner *owner = copied(overlay);
+    put_new(fixture, 1, 2, row_of(1, 'x', 1));
+    put(fixture, 1, 2, row_of(1, 'y', 1), "last");
+    size_t budget = 1;
+    assert_false(overlay_saved(overlay, owner, &budget)); /* the new one is next */
+    delete (fixture, 1, 3, row_of(1, 'x', 1));
+    assert_true(saved(overlay, owner));
+    assert_int_equal(overlay->row_count, 1);
+    assert_row(fixture, row_of(1, 'y', 1), "last");
+}
+
+/* ---- order ---- */
+
+static void test_rows_are_in_order_whatever_came_and_went(void **state)
+{
+    struct fixture *fixture = *state;
+    enum { ROWS = 26 };
+    char expected[ROWS + 1] = "", text[2] = "";
+    for (uint64_t round = 0, sequence = 1; round < 200; round++, sequence++) {
+        uint64_t sub = round % 3 == 0 ? ROWS - round % ROWS : round * 11 % ROWS + 1;
+        struct row_key key = row_of(1, 'x', sub);
+        struct row_bytes value;
+        if (row_get(&fixture->view, &key, &value) == STATUS_OK) {
+            delete (fixture, 1, sequence, key);
+            expected[sub - 1] = 0;
+        } else {
+            put_new(fixture, 1, sequence, key);
+            text[0] = expected[sub - 1] = (char)('a' + sub - 1);
+            put(fixture, 1, sequence, key, text);
+        }
+        char up[ROWS + 1] = "", down[ROWS + 1] = "";
+        for (int i = 0, count = 0; i < ROWS; i++)
+            if (expected[i] != 0)
+                up[count++] = expected[i];
+        for (size_t i = 0; i < strlen(up); i++)
+            down[i] = up[strlen(up) - 1 - i];
+        struct row_key prefix = row_key_of('w', 1);
+        assert_scan(fixture, prefix, NULL, false, -1, up);
+        assert_scan(fixture, prefix, NULL, true, -1, down);
+    }
 }
 
 static void test_long_values_and_growth_keep_their_bytes(void **state)
@@ -242,15 +384,12 @@ static void test_bytes_return_to_zero(void **state)
     struct overlay *overlay = &fixture->overlay;
     for (uint64_t user = 1; user <= 5000; user++)
         put(fixture, user, user, row_of(user, 0, 0), "balance");
-    size_t count = overlay_round_begin(overlay, NULL);
-    assert_int_equal(count, 5000);
-    struct overlay_owner **owners = malloc(count * sizeof *owners);
-    overlay_round_begin(overlay, owners);
-    for (size_t i = 0; i < count; i++) {
-        overlay_saving(owners[i]);
-        overlay_saved(overlay, owners[i], overlay->stamp);
+    assert_true(overlay_round_begin(overlay));
+    struct overlay_owner *owner;
+    while ((owner = overlay_round_next(overlay)) != NULL) {
+        overlay_saving(overlay, owner);
+        assert_true(saved(overlay, owner));
     }
-    free(owners);
     assert_int_equal(overlay->bytes, 0);
     assert_int_equal(overlay->row_count, 0);
     assert_int_equal(overlay->owner_count, 0);
@@ -265,6 +404,12 @@ int main(void)
         TEST(test_scan_of_a_table_goes_through_all_actors_in_order),
         TEST(test_saved_rows_leave_memory_and_later_ones_stay),
         TEST(test_row_written_again_while_it_is_saved_is_not_lost),
+        TEST(test_row_written_before_it_is_copied_goes_with_the_round),
+        TEST(test_saved_rows_may_leave_piece_by_piece),
+        TEST(test_new_row_that_is_deleted_leaves_nothing_to_save),
+        TEST(test_new_row_that_is_deleted_after_it_was_copied_is_deleted_again),
+        TEST(test_new_row_that_is_deleted_while_others_leave_is_no_obstacle),
+        TEST(test_rows_are_in_order_whatever_came_and_went),
         TEST(test_long_values_and_growth_keep_their_bytes),
         TEST(test_covers_everything_when_nothing_is_unsaved),
         TEST(test_bytes_return_to_zero),

@@ -15,6 +15,25 @@ static void byte_order_of_keys_is_number_order(void **state)
     }
 }
 
+static void keys_are_equal_when_all_their_bytes_are(void **state)
+{
+    (void)state;
+    struct row_key key = {0};
+    memset(key.data, 7, sizeof key.data);
+    for (key.size = 0; key.size <= ROW_KEY_MAX; key.size++) {
+        struct row_key other = key;
+        memset(other.data + other.size, 9, (size_t)ROW_KEY_MAX - other.size); /* does not count */
+        assert_true(row_key_equal(&key, &other));
+        for (uint8_t at = 0; at < other.size; at++) {
+            other.data[at]++;
+            assert_false(row_key_equal(&key, &other));
+            other.data[at]--;
+        }
+        other.size++;
+        assert_false(row_key_equal(&key, &other));
+    }
+}
+
 static void a_head_row_stands_before_the_rows_under_it_and_after_those_of_a_lower_id(void **state)
 {
     (void)state;
@@ -60,6 +79,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(byte_order_of_keys_is_number_order),
+        cmocka_unit_test(keys_are_equal_when_all_their_bytes_are),
         cmocka_unit_test(a_head_row_stands_before_the_rows_under_it_and_after_those_of_a_lower_id),
         cmocka_unit_test(parts_are_read_back_and_nothing_is_read_beyond_the_end),
         cmocka_unit_test(a_key_is_cut_at_its_greatest_size),
