@@ -12,25 +12,23 @@
  * memory. A broken connection or an answer that makes no sense ends it with exit code 1. */
 
 #include "latency.h"
-#include <arpa/inet.h>
+#include "load.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 enum { WARM_UP_MS = 500 };
 enum { CONNECTIONS_MAX = 8192, REQUESTS_MAX = 1 << 20, ANSWER_MAX = 8192, EVENTS_MAX = 256 };
-#define NS_PER_S UINT64_C(1000000000)
 
 struct connection {
     int fd;
@@ -51,19 +49,6 @@ struct generator {
     struct latency good_latency, busy_latency;
 };
 
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
-static _Noreturn void give_up(const char *what, const char *detail)
-{
-    fprintf(stderr, "open_load: %s: %s\n", what, detail);
-    exit(1);
-}
-
 static void requests_read(struct generator *generator, const char *path)
 {
     struct stat file;
@@ -81,18 +66,8 @@ static void requests_read(struct generator *generator, const char *path)
 
 static void connection_open(struct generator *generator, unsigned number, uint16_t port)
 {
-    struct connection *connection = &generator->connections[number];
-    struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int on = 1;
     struct epoll_event event = {.events = EPOLLIN, .data.u32 = number};
-    connection->fd = socket(AF_INET, SOCK_STREAM, 0);
-    if (connection->fd < 0 ||
-        connect(connection->fd, (struct sockaddr *)&address, sizeof address) != 0 ||
-        setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0 ||
-        fcntl(connection->fd, F_SETFL, O_NONBLOCK) != 0 ||
-        epoll_ctl(generator->epoll_fd, EPOLL_CTL_ADD, connection->fd, &event) != 0)
-        give_up("connect", strerror(errno));
+    generator->connections[number].fd = dial(port, generator->epoll_fd, &event);
     generator->idle[generator->idle_count++] = number;
 }
 
@@ -107,25 +82,6 @@ static void request_send(struct generator *generator, uint64_t due_ns)
     /* One short request on a connection without any other: it fits. */
     if (send(connection->fd, request, size, MSG_NOSIGNAL) != (ssize_t)size)
         give_up("send", strerror(errno));
-}
-
-/* The answer's status when it is whole, 0 before. */
-static int answer_parse(const struct connection *connection)
-{
-    static const char field[] = "\r\nContent-Length: ";
-    const char *end = memmem(connection->in, connection->in_size, "\r\n\r\n", 4);
-    if (end == NULL)
-        return 0;
-    size_t head_size = (size_t)(end - connection->in) + 4;
-    const char *length = memmem(connection->in, head_size, field, sizeof field - 1);
-    if (head_size < 13 || length == NULL)
-        give_up("not an answer", connection->in);
-    size_t size = head_size + strtoul(length + sizeof field - 1, NULL, 10);
-    if (size > connection->in_size)
-        return 0;
-    if (size < connection->in_size)
-        give_up("answer", "nobody asked for");
-    return atoi(connection->in + 9);
 }
 
 static void answer_note(struct generator *generator, const struct connection *connection,
@@ -161,9 +117,12 @@ static void connection_read(struct generator *generator, unsigned number)
         give_up("connection", got == 0 ? "closed by the server" : strerror(errno));
     connection->in_size += (size_t)got;
     connection->in[connection->in_size] = '\0';
-    int status = answer_parse(connection);
-    if (status == 0)
+    int status;
+    size_t size = answer_parse(connection->in, connection->in_size, &status);
+    if (size == 0)
         return;
+    if (size < connection->in_size)
+        give_up("answer", "nobody asked for");
     answer_note(generator, connection, status);
     connection->in_size = 0;
     connection->is_busy = false;

@@ -1,18 +1,14 @@
 #include "latency.h"
+#include "load.h"
 #include "token.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <time.h>
-#include <unistd.h>
+#include <sys/socket.h>
 
 /* Charges wallets over keep-alive connections, and makes each user's token on the way.
  *
@@ -30,7 +26,6 @@ enum {
     PAUSE_MS = 10,
     PROGRESS_S = 5,
 };
-#define NS_PER_S UINT64_C(1000000000)
 
 struct pending {
     uint64_t user, started_ns;
@@ -59,19 +54,6 @@ struct generator {
     uint64_t started_ns, deadline_ns, done, throttled;
     struct latency latency;
 };
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
-static _Noreturn void give_up(const char *what, const char *detail)
-{
-    fprintf(stderr, "wallet_load: %s: %s\n", what, detail);
-    exit(1);
-}
 
 static uint64_t random_next(struct generator *generator)
 {
@@ -160,22 +142,6 @@ static void answer_take(struct generator *generator, struct connection *connecti
     connection->paused_until_ns = now + PAUSE_MS * NS_PER_S / 1000;
 }
 
-/* The size of the first whole answer in the buffer and its status; 0 when it is not whole yet. */
-static size_t answer_parse(const struct connection *connection, int *status)
-{
-    static const char field[] = "Content-Length: ";
-    const char *end = memmem(connection->in, connection->in_size, "\r\n\r\n", 4);
-    if (end == NULL)
-        return 0;
-    size_t head_size = (size_t)(end - connection->in) + 4;
-    const char *length = memmem(connection->in, head_size, field, sizeof field - 1);
-    if (head_size < 13 || length == NULL)
-        give_up("not an answer", connection->in);
-    *status = atoi(connection->in + 9);
-    size_t size = head_size + strtoul(length + sizeof field - 1, NULL, 10);
-    return size <= connection->in_size ? size : 0;
-}
-
 static void connection_read(struct generator *generator, struct connection *connection)
 {
     for (;;) {
@@ -189,7 +155,8 @@ static void connection_read(struct generator *generator, struct connection *conn
         connection->in[connection->in_size] = '\0';
         uint64_t now = now_ns();
         int status;
-        for (size_t size; (size = answer_parse(connection, &status)) > 0;) {
+        for (size_t size;
+             (size = answer_parse(connection->in, connection->in_size, &status)) > 0;) {
             if (status != 201 && status != 503)
                 give_up("answer", connection->in);
             answer_take(generator, connection, status, now);
@@ -204,20 +171,8 @@ static void connection_read(struct generator *generator, struct connection *conn
 
 static void connection_open(struct generator *generator, struct connection *connection)
 {
-    struct sockaddr_in address = {
-        .sin_family = AF_INET,
-        .sin_port = htons(generator->port),
-        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-    };
-    int on = 1;
     struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = connection};
-    connection->fd = socket(AF_INET, SOCK_STREAM, 0);
-    if (connection->fd < 0 ||
-        connect(connection->fd, (struct sockaddr *)&address, sizeof address) != 0 ||
-        setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0 ||
-        fcntl(connection->fd, F_SETFL, O_NONBLOCK) != 0 ||
-        epoll_ctl(generator->epoll_fd, EPOLL_CTL_ADD, connection->fd, &event) != 0)
-        give_up("connect", strerror(errno));
+    connection->fd = dial(generator->port, generator->epoll_fd, &event);
 }
 
 static void connections_resume(struct generator *generator)
