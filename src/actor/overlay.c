@@ -150,6 +150,8 @@ static void row_free(struct overlay *overlay, struct overlay_row *row)
 static void row_drop(struct overlay *overlay, struct overlay_owner *owner, struct overlay_row *row)
 {
     overlay_group_remove(overlay, row);
+    if (row == owner->drop_next)
+        owner->drop_next = TAILQ_NEXT(row, sibling);
     TAILQ_REMOVE(&owner->rows, row, sibling);
     if (row == owner->head)
         owner->head = NULL;
@@ -238,8 +240,6 @@ void overlay_delete(struct overlay *overlay, struct overlay_owner *owner, const 
 {
     struct overlay_row *row = row_touch(overlay, owner, key);
     if (row->born) {
-        if (row == owner->drop_next)
-            owner->drop_next = TAILQ_NEXT(row, sibling);
         row_drop(overlay, owner, row);
         return;
     }

@@ -311,9 +311,10 @@ static bool turn(struct worker *worker, struct turns *turns)
 
 static bool has_work(const struct worker *worker)
 {
-    return requests_waiting(worker) ||
-           (!worker->read_only && checkpoint_pending(worker->checkpoint)) ||
-           (!worker->read_only && !worker->full && obligations_pending(&worker->obligations));
+    if (requests_waiting(worker))
+        return true;
+    return !worker->read_only && (checkpoint_pending(worker->checkpoint) ||
+                                  (!worker->full && obligations_pending(&worker->obligations)));
 }
 
 static int sleep_ms(const struct worker *worker)
