@@ -287,7 +287,10 @@ static void copy_owner(struct checkpoint *checkpoint, struct overlay_owner *owne
 {
     const struct overlay_row *row;
     TAILQ_FOREACH(row, &owner->rows, sibling)
-    slice_add(&checkpoint->slice, row);
+    {
+        overlay_row_expect(TAILQ_NEXT(row, sibling));
+        slice_add(&checkpoint->slice, row);
+    }
     overlay_saving(checkpoint->overlay, owner);
 }
 

@@ -4,12 +4,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The bucket of (kind, id) in a table of bucket_count buckets, a power of two: Fibonacci hashing
- * (Knuth, The Art of Computer Programming, volume 3, 6.4). */
+/* (kind, id) as one word; others may be the same word. */
+static inline uint64_t hash_word(uint8_t kind, uint64_t id)
+{
+    return id ^ (uint64_t)kind << 56;
+}
+
+/* The bucket of a word in a table of bucket_count buckets, a power of two above 1: Fibonacci
+ * hashing (Knuth, The Art of Computer Programming, volume 3, 6.4). */
+static inline size_t hash_word_bucket(uint64_t word, size_t bucket_count)
+{
+    return (size_t)(word * UINT64_C(0x9e3779b97f4a7c15) >>
+                    (64 - __builtin_ctzll((unsigned long long)bucket_count)));
+}
+
 static inline size_t hash_bucket(uint8_t kind, uint64_t id, size_t bucket_count)
 {
-    uint64_t mixed = (id ^ (uint64_t)kind << 56) * UINT64_C(0x9e3779b97f4a7c15);
-    return (size_t)(mixed >> 20) & (bucket_count - 1);
+    return hash_word_bucket(hash_word(kind, id), bucket_count);
 }
 
 #endif

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUCKET_COUNT = 8192, SPARE_MAX = 4096 };
+enum { BUCKET_COUNT = 8192 };
 
 /* An obligation must not wait for its answer for ever: the slot's deadline only tells the target
  * how old it is. */
@@ -82,22 +82,22 @@ enum status obligations_open(struct obligations *obligations, struct segment *se
     return STATUS_OK;
 }
 
-static void free_list(struct obligation_list *list)
+static void free_list(struct obligations *obligations, struct obligation_list *list)
 {
     struct obligation *obligation;
     while ((obligation = TAILQ_FIRST(list)) != NULL) {
         TAILQ_REMOVE(list, obligation, link);
-        free(obligation);
+        pool_give(&obligations->blocks, obligation);
     }
 }
 
 void obligations_close(struct obligations *obligations)
 {
-    free_list(&obligations->waiting);
-    free_list(&obligations->sent);
-    free_list(&obligations->resting);
-    free_list(&obligations->patient);
-    spare_fini(&obligations->spare);
+    free_list(obligations, &obligations->waiting);
+    free_list(obligations, &obligations->sent);
+    free_list(obligations, &obligations->resting);
+    free_list(obligations, &obligations->patient);
+    pool_fini(&obligations->blocks);
     if (obligations->has_pool)
         slot_pool_close(&obligations->pool);
     free(obligations->by_slot);
@@ -147,7 +147,7 @@ void obligations_add(struct obligations *obligations, const struct row_key *key,
     uint64_t actor = row_key_u64(key, 1), number = row_key_u64(key, 10);
     if (*find(obligations, kind, actor, number) != NULL)
         return;
-    struct obligation *obligation = spare_take(&obligations->spare, sizeof *obligation);
+    struct obligation *obligation = pool_take(&obligations->blocks, sizeof *obligation);
     *obligation = (struct obligation){.actor_kind = kind, .actor = actor, .number = number};
     struct pack_reader reader;
     pack_reader_init(&reader, value.data, value.size);
@@ -186,7 +186,7 @@ void obligations_remove(struct obligations *obligations, uint8_t actor_kind, uin
                      obligation, link);
     }
     obligations->patient_count -= obligation->patient;
-    spare_give(&obligations->spare, obligation, SPARE_MAX);
+    pool_give(&obligations->blocks, obligation);
     obligations->count--;
 }
 

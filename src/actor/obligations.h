@@ -3,7 +3,7 @@
 
 #include "channel.h"
 #include "rows.h"
-#include "spare.h"
+#include "pool.h"
 #include <sys/queue.h>
 
 /* Messages that this worker owes to others. The row is the fact (opened and closed by events); this
@@ -49,7 +49,7 @@ struct obligations {
     struct obligation_list resting;       /* dead-lettered ones until their next try */
     size_t count, patient_count;          /* open ones; of these, patient ones */
     size_t patient_sent;                  /* at most a quarter of the slots */
-    struct spare spare;
+    struct pool blocks;                   /* of obligations */
 };
 
 enum status obligations_open(struct obligations *obligations, struct segment *segment,

@@ -12,12 +12,12 @@ enum status overlay_init(struct overlay *overlay, struct state_reader *reader)
     TAILQ_INIT(&overlay->round);
     overlay->bucket_count = OVERLAY_BUCKETS_MIN;
     overlay->buckets = calloc(OVERLAY_BUCKETS_MIN, sizeof(struct overlay_owner *));
-    overlay->group_bucket_count = OVERLAY_BUCKETS_MIN;
-    overlay->group_buckets = calloc(OVERLAY_BUCKETS_MIN, sizeof(struct overlay_group *));
-    if (overlay->buckets != NULL && overlay->group_buckets != NULL)
+    overlay->place_count = OVERLAY_BUCKETS_MIN;
+    overlay->places = calloc(OVERLAY_BUCKETS_MIN, sizeof *overlay->places);
+    if (overlay->buckets != NULL && overlay->places != NULL)
         return STATUS_OK;
     free(overlay->buckets);
-    free(overlay->group_buckets);
+    free(overlay->places);
     return STATUS_NO_MEMORY;
 }
 
@@ -36,14 +36,14 @@ void overlay_fini(struct overlay *overlay)
         struct overlay_owner *owner = overlay->buckets[i];
         while (owner != NULL) {
             struct overlay_owner *following = owner->hash_next;
-            free(owner);
+            pool_give(&overlay->owner_pool, owner);
             owner = following;
         }
     }
     free(overlay->buckets);
-    spare_fini(&overlay->spare_rows);
-    spare_fini(&overlay->spare_groups);
-    spare_fini(&overlay->spare_owners);
+    pool_fini(&overlay->row_pool);
+    pool_fini(&overlay->group_pool);
+    pool_fini(&overlay->owner_pool);
     memset(overlay, 0, sizeof *overlay);
 }
 
@@ -95,7 +95,7 @@ struct overlay_owner *overlay_touch(struct overlay *overlay, uint8_t kind, uint6
     if (owner == NULL) {
         if (overlay->owner_count >= overlay->bucket_count / 2)
             grow_buckets(overlay);
-        owner = spare_take(&overlay->spare_owners, sizeof *owner);
+        owner = pool_take(&overlay->owner_pool, sizeof *owner);
         memset(owner, 0, sizeof *owner);
         owner->kind = kind;
         owner->id = id;
@@ -137,13 +137,13 @@ static void owner_free(struct overlay *overlay, struct overlay_owner *owner)
     overlay->bytes -= sizeof *owner;
     if (owner->known != NULL)
         *owner->known = NULL;
-    spare_give(&overlay->spare_owners, owner, OVERLAY_SPARE_MAX);
+    pool_give(&overlay->owner_pool, owner);
 }
 
 static void row_free(struct overlay *overlay, struct overlay_row *row)
 {
     overlay_value_free(row);
-    spare_give(&overlay->spare_rows, row, OVERLAY_SPARE_MAX);
+    pool_give(&overlay->row_pool, row);
 }
 
 /* Out of everything, and freed. */
@@ -166,7 +166,7 @@ static void row_drop(struct overlay *overlay, struct overlay_owner *owner, struc
 static struct overlay_row *row_make(struct overlay *overlay, struct overlay_owner *owner,
                                     struct overlay_group *group, const struct row_key *key)
 {
-    struct overlay_row *row = spare_take(&overlay->spare_rows, sizeof *row);
+    struct overlay_row *row = pool_take(&overlay->row_pool, sizeof *row);
     overlay_row_set_key(row, key);
     overlay_group_insert(group, row);
     row->owner = owner;
@@ -273,6 +273,12 @@ void overlay_saving(const struct overlay *overlay, struct overlay_owner *owner)
     owner->drop_next = TAILQ_FIRST(&owner->rows);
 }
 
+void overlay_row_expect(const struct overlay_row *row)
+{
+    for (size_t at = 0; row != NULL && at < sizeof *row; at += POOL_LINE)
+        __builtin_prefetch((const char *)row + at);
+}
+
 bool overlay_saved(struct overlay *overlay, struct overlay_owner *owner, size_t *row_budget)
 {
     check(owner->state == OWNER_SAVING);
@@ -282,6 +288,8 @@ bool overlay_saved(struct overlay *overlay, struct overlay_owner *owner, size_t 
             return false;
         --*row_budget;
         owner->drop_next = TAILQ_NEXT(row, sibling);
+        if (owner->drop_next != NULL)
+            overlay_group_expect(overlay, owner->drop_next);
         if (row->stamp > owner->copied_stamp)
             continue;
         row_drop(overlay, owner, row);

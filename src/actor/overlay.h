@@ -2,7 +2,7 @@
 #define BOXOFFICE_OVERLAY_H
 
 #include "rows.h"
-#include "spare.h"
+#include "pool.h"
 #include <bsd/sys/tree.h>
 #include <sys/queue.h>
 
@@ -21,7 +21,7 @@ struct overlay_owner;
 struct overlay_group;
 
 /* Nearly every value fits into the row itself, so that a write is at most one allocation. */
-enum { OVERLAY_INLINE_SIZE = 88 };
+enum { OVERLAY_INLINE_SIZE = 112 };
 
 struct overlay_row {
     TAILQ_ENTRY(overlay_row) sibling; /* in the owner, in the order of the first write */
@@ -50,7 +50,13 @@ struct overlay_group {
     uint64_t id;
     struct overlay_tree rows;
     struct overlay_row *last; /* the greatest; NULL when there is none, or it is not known */
-    struct overlay_group *hash_next;
+};
+
+/* Of the table of groups, open-addressed: what is looked for is nearly always where it begins, and
+ * no group is touched that is not it. */
+struct overlay_place {
+    uint64_t word; /* hash_word of the group's table and id */
+    struct overlay_group *group;
 };
 
 struct overlay_owner {
@@ -77,8 +83,8 @@ struct overlay {
     struct state_reader *reader; /* not owned; may be NULL: rows in memory only */
     struct state_cursor *cursors[OVERLAY_SCANS_MAX]; /* made at first use */
     unsigned scan_depth;
-    struct overlay_group **group_buckets;
-    size_t group_bucket_count, group_count;
+    struct overlay_place *places; /* at most half of them taken */
+    size_t place_count, group_count;
     struct overlay_group **sorted; /* all groups in key order, for scans; NULL: out of date */
     struct overlay_owner **buckets;
     size_t bucket_count, owner_count;
@@ -87,7 +93,7 @@ struct overlay {
     uint64_t stamp;                  /* rises with every write */
     size_t row_count, bytes;         /* bytes: an estimate of the heap in use */
     struct overlay_row *recent;      /* the last one that was looked for and found; may be NULL */
-    struct spare spare_rows, spare_groups, spare_owners;
+    struct pool row_pool, group_pool, owner_pool;
 };
 
 enum status overlay_init(struct overlay *overlay, struct state_reader *reader);
@@ -121,6 +127,9 @@ void overlay_view_reset(struct overlay *overlay);
 bool overlay_round_begin(struct overlay *overlay);
 /* The round's next owner in FIFO order; NULL after the last. */
 struct overlay_owner *overlay_round_next(struct overlay *overlay);
+/* Fetches a row (or NULL) that the caller is about to look at. The rows of an owner lie anywhere,
+ * and nobody has looked at them for a while. */
+void overlay_row_expect(const struct overlay_row *row);
 /* The owner's rows are copied by the caller now, all at once. */
 void overlay_saving(const struct overlay *overlay, struct overlay_owner *owner);
 /* The slice with this owner's rows is committed: drops what has not changed since, at most

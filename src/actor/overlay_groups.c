@@ -5,18 +5,54 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* As row_key_compare, for keys that are zero beyond their size: words that hold table, id, tag and
- * a number decide nearly always, and loads are cheaper than memcmp on the way down a tree. */
+/* Within a group the first nine bytes of all keys are the same, so the words from the ninth on
+ * (with the last byte before it) decide nearly always: tag and a number or two. */
+enum { WORDS_BEGIN = 8, WORDS_END = 32 };
+
+static uint64_t word_at(const struct row_key *key, size_t at)
+{
+    uint64_t word;
+    memcpy(&word, key->data + at, sizeof word);
+    return be64toh(word);
+}
+
+/* As row_key_compare, for keys that are zero beyond their size. */
 static int row_order(const struct overlay_row *a, const struct overlay_row *b)
 {
-    for (size_t at = 0; at < 24; at += sizeof(uint64_t)) {
-        uint64_t x, y;
-        memcpy(&x, a->key.data + at, sizeof x);
-        memcpy(&y, b->key.data + at, sizeof y);
+    for (size_t at = WORDS_BEGIN; at < WORDS_END; at += sizeof(uint64_t)) {
+        uint64_t x = word_at(&a->key, at), y = word_at(&b->key, at);
         if (x != y)
-            return be64toh(x) < be64toh(y) ? -1 : 1;
+            return x < y ? -1 : 1;
     }
     return row_key_compare(&a->key, &b->key);
+}
+
+/* A key that is looked for: its words as if it were zero beyond its size. */
+struct wanted {
+    uint64_t words[(WORDS_END - WORDS_BEGIN) / sizeof(uint64_t)];
+    const struct row_key *key;
+};
+
+static struct wanted want(const struct row_key *key)
+{
+    struct wanted wanted = {.key = key};
+    for (size_t at = WORDS_BEGIN; at < key->size && at < WORDS_END; at += sizeof(uint64_t)) {
+        size_t size = key->size - at;
+        uint64_t beyond = size < sizeof(uint64_t) ? UINT64_MAX >> 8 * size : 0;
+        wanted.words[(at - WORDS_BEGIN) / sizeof(uint64_t)] = word_at(key, at) & ~beyond;
+    }
+    return wanted;
+}
+
+static int wanted_order(const struct wanted *wanted, const struct overlay_row *row)
+{
+    for (size_t at = WORDS_BEGIN; at < WORDS_END; at += sizeof(uint64_t)) {
+        uint64_t x = wanted->words[(at - WORDS_BEGIN) / sizeof(uint64_t)];
+        uint64_t y = word_at(&row->key, at);
+        if (x != y)
+            return x < y ? -1 : 1;
+    }
+    return row_key_compare(wanted->key, &row->key);
 }
 
 #pragma GCC diagnostic push
@@ -37,32 +73,43 @@ bool overlay_row_is_at(const struct overlay_row *row, const struct row_key *key)
     return row != NULL && row_key_equal(&row->key, key);
 }
 
-static struct overlay_group **group_at(const struct overlay *overlay, uint8_t table, uint64_t id)
+/* Where the group is, or where it would go: the next free place. */
+static struct overlay_place *place_of(const struct overlay *overlay, uint8_t table, uint64_t id)
 {
-    struct overlay_group **at =
-        &overlay->group_buckets[hash_bucket(table, id, overlay->group_bucket_count)];
-    while (*at != NULL && ((*at)->id != id || (*at)->table != table))
-        at = &(*at)->hash_next;
-    return at;
+    uint64_t word = hash_word(table, id);
+    size_t at = hash_word_bucket(word, overlay->place_count);
+    for (;; at = (at + 1) & (overlay->place_count - 1)) {
+        struct overlay_place *place = &overlay->places[at];
+        if (place->group == NULL ||
+            (place->word == word && place->group->id == id && place->group->table == table))
+            return place;
+    }
 }
 
-static void grow_groups(struct overlay *overlay)
+/* Moves those that would not be found any more up into the gap (Knuth, 6.4, algorithm R). */
+static void place_clear(struct overlay *overlay, struct overlay_place *place)
 {
-    struct overlay_group **old = overlay->group_buckets;
-    size_t old_count = overlay->group_bucket_count;
-    overlay->group_bucket_count = old_count * 2;
-    overlay->group_buckets = calloc(old_count * 2, sizeof(struct overlay_group *));
-    check(overlay->group_buckets != NULL);
-    for (size_t i = 0; i < old_count; i++) {
-        struct overlay_group *group = old[i];
-        while (group != NULL) {
-            struct overlay_group *following = group->hash_next;
-            struct overlay_group **at = group_at(overlay, group->table, group->id);
-            *at = group;
-            group->hash_next = NULL;
-            group = following;
-        }
+    size_t mask = overlay->place_count - 1, gap = (size_t)(place - overlay->places);
+    for (size_t at = (gap + 1) & mask; overlay->places[at].group != NULL; at = (at + 1) & mask) {
+        size_t home = hash_word_bucket(overlay->places[at].word, overlay->place_count);
+        if (((at - home) & mask) < ((at - gap) & mask))
+            continue;
+        overlay->places[gap] = overlay->places[at];
+        gap = at;
     }
+    overlay->places[gap].group = NULL;
+}
+
+static void grow_places(struct overlay *overlay)
+{
+    struct overlay_place *old = overlay->places;
+    size_t old_count = overlay->place_count;
+    overlay->place_count = old_count * 2;
+    overlay->places = calloc(overlay->place_count, sizeof *overlay->places);
+    check(overlay->places != NULL);
+    for (size_t i = 0; i < old_count; i++)
+        if (old[i].group != NULL)
+            *place_of(overlay, old[i].group->table, old[i].group->id) = old[i];
     free(old);
 }
 
@@ -76,17 +123,17 @@ struct overlay_group *overlay_group_make(struct overlay *overlay, const struct r
 {
     uint8_t table = key->data[0];
     uint64_t id = row_key_u64(key, 1);
-    struct overlay_group **at = group_at(overlay, table, id);
-    if (*at != NULL)
-        return *at;
-    if (overlay->group_count >= overlay->group_bucket_count / 2) {
-        grow_groups(overlay);
-        at = group_at(overlay, table, id);
+    struct overlay_place *place = place_of(overlay, table, id);
+    if (place->group != NULL)
+        return place->group;
+    if (overlay->group_count >= overlay->place_count / 2) {
+        grow_places(overlay);
+        place = place_of(overlay, table, id);
     }
-    struct overlay_group *group = spare_take(&overlay->spare_groups, sizeof *group);
+    struct overlay_group *group = pool_take(&overlay->group_pool, sizeof *group);
     *group = (struct overlay_group){.table = table, .id = id};
     RB_INIT(&group->rows);
-    *at = group;
+    *place = (struct overlay_place){hash_word(table, id), group};
     forget_order(overlay);
     overlay->group_count++;
     overlay->bytes += sizeof *group;
@@ -95,27 +142,29 @@ struct overlay_group *overlay_group_make(struct overlay *overlay, const struct r
 
 static void group_free(struct overlay *overlay, struct overlay_group *group)
 {
-    struct overlay_group **at = group_at(overlay, group->table, group->id);
-    *at = group->hash_next;
+    place_clear(overlay, place_of(overlay, group->table, group->id));
     forget_order(overlay);
     overlay->group_count--;
     overlay->bytes -= sizeof *group;
-    spare_give(&overlay->spare_groups, group, OVERLAY_SPARE_MAX);
+    pool_give(&overlay->group_pool, group);
 }
 
 /* What is numbered is written in order, so most keys that are not here yet are beyond the last. */
 struct overlay_row *overlay_group_search(struct overlay_group *group, const struct row_key *key)
 {
-    struct overlay_row probe;
-    overlay_row_set_key(&probe, key);
-    if (group->last != NULL && row_order(group->last, &probe) < 0)
+    struct wanted wanted = want(key);
+    if (group->last != NULL && wanted_order(&wanted, group->last) > 0)
         return NULL;
-    return RB_FIND(overlay_tree, &group->rows, &probe);
+    struct overlay_row *row = RB_ROOT(&group->rows);
+    int order;
+    while (row != NULL && (order = wanted_order(&wanted, row)) != 0)
+        row = order < 0 ? RB_LEFT(row, node) : RB_RIGHT(row, node);
+    return row;
 }
 
 struct overlay_row *overlay_row_find(const struct overlay *overlay, const struct row_key *key)
 {
-    struct overlay_group *group = *group_at(overlay, key->data[0], row_key_u64(key, 1));
+    struct overlay_group *group = overlay_group_find(overlay, key);
     return group == NULL ? NULL : overlay_group_search(group, key);
 }
 
@@ -126,7 +175,7 @@ bool overlay_in_group(const struct row_key *key, const struct overlay_group *gro
 
 struct overlay_group *overlay_group_find(const struct overlay *overlay, const struct row_key *key)
 {
-    return *group_at(overlay, key->data[0], row_key_u64(key, 1));
+    return place_of(overlay, key->data[0], row_key_u64(key, 1))->group;
 }
 
 void overlay_group_insert(struct overlay_group *group, struct overlay_row *row)
@@ -143,6 +192,14 @@ void overlay_group_insert(struct overlay_group *group, struct overlay_row *row)
     check(RB_INSERT(overlay_tree, &group->rows, row) == NULL);
     if (last == NULL)
         group->last = RB_MAX(overlay_tree, &group->rows);
+}
+
+void overlay_group_expect(const struct overlay *overlay, const struct overlay_row *row)
+{
+    uint64_t word = hash_word(row->key.data[0], row_key_u64(&row->key, 1));
+    __builtin_prefetch(row->group);
+    __builtin_prefetch(&overlay->places[hash_word_bucket(word, overlay->place_count)]);
+    overlay_row_expect(TAILQ_NEXT(row, sibling));
 }
 
 void overlay_group_remove(struct overlay *overlay, struct overlay_row *row)
@@ -164,37 +221,32 @@ struct overlay_row *overlay_group_seek(struct overlay_group *group, const struct
 {
     if (from == NULL)
         return descending ? RB_MAX(overlay_tree, &group->rows) : RB_MIN(overlay_tree, &group->rows);
-    struct overlay_row probe;
-    overlay_row_set_key(&probe, from);
-    struct overlay_row *row = RB_NFIND(overlay_tree, &group->rows, &probe);
-    if (!descending)
-        return row;
-    return row == NULL ? RB_MAX(overlay_tree, &group->rows)
-                       : RB_PREV(overlay_tree, &group->rows, row);
+    struct overlay_row *row = RB_ROOT(&group->rows), *next = NULL, *previous = NULL;
+    while (row != NULL) {
+        bool below = row_key_compare(&row->key, from) < 0;
+        *(below ? &previous : &next) = row;
+        row = below ? RB_RIGHT(row, node) : RB_LEFT(row, node);
+    }
+    return descending ? previous : next;
 }
 
-static void group_fini(struct overlay_group *group)
+static void group_fini(struct overlay *overlay, struct overlay_group *group)
 {
     struct overlay_row *row, *next;
     for (row = RB_MIN(overlay_tree, &group->rows); row != NULL; row = next) {
         next = RB_NEXT(overlay_tree, &group->rows, row);
         RB_REMOVE(overlay_tree, &group->rows, row);
         overlay_value_free(row);
-        free(row);
+        pool_give(&overlay->row_pool, row);
     }
-    free(group);
+    pool_give(&overlay->group_pool, group);
 }
 
 void overlay_groups_fini(struct overlay *overlay)
 {
-    for (size_t i = 0; i < overlay->group_bucket_count; i++) {
-        struct overlay_group *group = overlay->group_buckets[i];
-        while (group != NULL) {
-            struct overlay_group *following = group->hash_next;
-            group_fini(group);
-            group = following;
-        }
-    }
-    free(overlay->group_buckets);
+    for (size_t i = 0; i < overlay->place_count; i++)
+        if (overlay->places[i].group != NULL)
+            group_fini(overlay, overlay->places[i].group);
+    free(overlay->places);
     free(overlay->sorted);
 }

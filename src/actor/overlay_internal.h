@@ -6,10 +6,7 @@
 /* For the overlay's own files: overlay.c (owners, writing, checkpoints), overlay_groups.c (where
  * rows are found), overlay_view.c (reading). */
 
-enum {
-    OVERLAY_BUCKETS_MIN = 1024,
-    OVERLAY_SPARE_MAX = 65536, /* of rows, of groups, and of owners */
-};
+enum { OVERLAY_BUCKETS_MIN = 1024 };
 
 void *overlay_alloc(size_t size); /* or the process ends */
 void overlay_value_free(struct overlay_row *row);
@@ -26,6 +23,8 @@ struct overlay_group *overlay_group_make(struct overlay *overlay, const struct r
 struct overlay_row *overlay_group_search(struct overlay_group *group, const struct row_key *key);
 /* No row of its key is there. */
 void overlay_group_insert(struct overlay_group *group, struct overlay_row *row);
+/* The row is removed soon: fetches what that touches, and the row after it. */
+void overlay_group_expect(const struct overlay *overlay, const struct overlay_row *row);
 /* The group goes with its last row. */
 void overlay_group_remove(struct overlay *overlay, struct overlay_row *row);
 /* The first row >= from, or the last row < from when descending; from NULL: the end of the group.

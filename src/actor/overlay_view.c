@@ -65,10 +65,9 @@ static void sort_groups(struct overlay *overlay)
         return;
     size_t count = 0;
     overlay->sorted = overlay_alloc((overlay->group_count + 1) * sizeof(struct overlay_group *));
-    for (size_t i = 0; i < overlay->group_bucket_count; i++)
-        for (struct overlay_group *group = overlay->group_buckets[i]; group != NULL;
-             group = group->hash_next)
-            overlay->sorted[count++] = group;
+    for (size_t i = 0; i < overlay->place_count; i++)
+        if (overlay->places[i].group != NULL)
+            overlay->sorted[count++] = overlay->places[i].group;
     qsort(overlay->sorted, count, sizeof(struct overlay_group *), by_table_and_id);
 }
 

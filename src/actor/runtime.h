@@ -89,7 +89,7 @@ struct worker {
 
     struct waiter *waiters[WAITER_BUCKETS];
     unsigned waiter_count;
-    struct spare spare_waiters;
+    struct pool waiter_pool;
 
     struct batch batch;
     uint64_t batch_number; /* from 1 */

@@ -11,7 +11,7 @@ bool waiter_add(struct worker *worker, struct channel_consumer *channel, struct 
 {
     if (worker->waiter_count >= WAITERS_MAX)
         return false;
-    struct waiter *waiter = spare_take(&worker->spare_waiters, sizeof *waiter);
+    struct waiter *waiter = pool_take(&worker->waiter_pool, sizeof *waiter);
     struct waiter **bucket = bucket_of(worker, key);
     *waiter = (struct waiter){*bucket, channel, slot, request_id, key};
     *bucket = waiter;
@@ -32,6 +32,6 @@ void waiters_take(struct worker *worker, uint64_t key,
         *at = waiter->next;
         worker->waiter_count--;
         cb(worker, waiter);
-        spare_give(&worker->spare_waiters, waiter, WAITERS_MAX);
+        pool_give(&worker->waiter_pool, waiter);
     }
 }

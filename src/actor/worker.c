@@ -98,7 +98,7 @@ static void close_worker(struct worker *worker)
 {
     checkpoint_close(worker->checkpoint);
     obligations_close(&worker->obligations);
-    spare_fini(&worker->spare_waiters);
+    pool_fini(&worker->waiter_pool);
     timers_fini(&worker->timers);
     cache_fini(&worker->cache);
     overlay_fini(&worker->overlay);

@@ -253,13 +253,13 @@ void machine_on_abort(void (*callback)(void))
 
 /* ---- memory: a list for each task ---- */
 
+enum { MEMORY_ALIGNMENT = 64 }; /* a cache line is the most that anything asks for */
+
 struct memory_block {
-    struct memory_block *next, **link; /* NULL: the harness's */
+    _Alignas(MEMORY_ALIGNMENT) struct memory_block *next, **link; /* NULL: the harness's */
     size_t size;
-    uint64_t reserved; /* keeps what follows aligned */
 };
 
-void *__real_malloc(size_t size);
 void __real_free(void *memory);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
@@ -270,8 +270,9 @@ void __wrap_free(void *memory);
 
 void *__wrap_malloc(size_t size)
 {
-    struct memory_block *block = __real_malloc(sizeof *block + size);
-    check(block != NULL);
+    void *memory = NULL;
+    check(posix_memalign(&memory, MEMORY_ALIGNMENT, sizeof(struct memory_block) + size) == 0);
+    struct memory_block *block = memory;
     *block = (struct memory_block){.size = size};
     if (current != NULL) {
         block->next = current->blocks;
@@ -327,7 +328,7 @@ void *__wrap_reallocarray(void *memory, size_t count, size_t size)
 
 void *__wrap_aligned_alloc(size_t alignment, size_t size)
 {
-    check(alignment <= 16);
+    check(alignment <= MEMORY_ALIGNMENT);
     return __wrap_malloc(size);
 }
 
