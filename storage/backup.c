@@ -43,17 +43,23 @@ static enum status may_go_on(const struct backup *backup)
 
 /* ---- one environment ---- */
 
-typedef enum status (*verify_cb)(const MDB_val *key, const MDB_val *value);
+/* Adds how many records or rows there are to *count. */
+typedef enum status (*verify_cb)(const MDB_val *key, const MDB_val *value, uint64_t *count);
 
-static enum status verify_record(const MDB_val *key, const MDB_val *value)
+static enum status verify_block(const MDB_val *key, const MDB_val *value, uint64_t *count)
 {
     struct journal_event event;
-    return journal_record_decode(key, value, &event);
+    struct journal_block block = journal_block_of(key, value);
+    enum status status;
+    while ((status = journal_block_next(&block, &event)) == STATUS_OK)
+        ++*count;
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
-static enum status verify_row(const MDB_val *key, const MDB_val *value)
+static enum status verify_row(const MDB_val *key, const MDB_val *value, uint64_t *count)
 {
     struct row_bytes payload;
+    ++*count;
     return state_value_decode(key->mv_data, key->mv_size, value, &payload);
 }
 
@@ -70,11 +76,10 @@ static enum status copy_slice(struct backup *backup, MDB_cursor *from, struct lm
     enum status status = STATUS_OK;
     error = mdb_cursor_get(from, key, &value, key->mv_data == NULL ? MDB_FIRST : MDB_GET_CURRENT);
     while (error == 0 && status == STATUS_OK && size < COMMIT_BYTES) {
-        status = verify(key, &value);
+        status = verify(key, &value, count);
         if (status == STATUS_OK)
             status = lmdb_write_status(mdb_put(txn, to->dbi, key, &value, MDB_APPEND));
         size += key->mv_size + value.mv_size;
-        ++*count;
         if (status == STATUS_OK)
             error = mdb_cursor_get(from, key, &value, MDB_NEXT);
     }
@@ -125,7 +130,7 @@ static enum status copy_journal(struct backup *backup, struct cut_view *view)
     char path[DATADIR_PATH_MAX];
     datadir_worker_path(&backup->to, view->role, view->instance, "journal", path);
     enum status status = copy_env(backup, &view->journal->lmdb, view->journal->read_txn, path,
-                                  verify_record, &backup->report->records);
+                                  verify_block, &backup->report->records);
     cut_release_journal(view);
     return status;
 }

@@ -12,6 +12,13 @@
  * What fails within it may have reached the disk or not, so the journal is broken from then on:
  * only a new open can tell. */
 
+/* Two blocks of this size fill a leaf page: 16 bytes of header, and for each 2 of its place, 8 of a
+ * node's header and the key. LMDB puts a larger value on pages of its own. */
+static size_t block_size_max(const struct lmdb_env *lmdb)
+{
+    return (size_t)(lmdb->page_size - 16) / 2 - 2 - 8 - JOURNAL_KEY_SIZE;
+}
+
 enum status journal_open(struct journal **journal, const char *directory,
                          const struct journal_options *options)
 {
@@ -25,6 +32,7 @@ enum status journal_open(struct journal **journal, const char *directory,
                                                    : LMDB_WRITE;
     enum status status = lmdb_open(&made->lmdb, directory, options->map_size, access);
     if (status == STATUS_OK) {
+        made->block_size_max = block_size_max(&made->lmdb);
         made->fill.ahead = access == LMDB_WRITE ? options->fill_ahead : 0;
         made->fill.limit = made->lmdb.page_count * made->lmdb.page_size;
         status = journal_read_begin(made);
@@ -101,6 +109,7 @@ static enum status begin(struct journal *journal, bool trim_only)
     journal->txn_first = journal->first;
     journal->txn_last = journal->last > journal->floor ? journal->last : journal->floor;
     journal->txn_trimmed = 0;
+    journal->block_size = 0;
     return STATUS_OK;
 }
 
@@ -114,21 +123,38 @@ enum status journal_begin_trim(struct journal *journal)
     return begin(journal, true);
 }
 
-/* Builds the value in LMDB's page. */
-static enum status put(struct journal *journal, const struct journal_event *event)
+/* Puts the block under way, if it has records. */
+static enum status put_block(struct journal *journal)
 {
     uint8_t bytes[JOURNAL_KEY_SIZE];
-    uint64_t sequence = journal->txn_last + 1;
+    if (journal->block_size == 0)
+        return STATUS_OK;
+    store_be64(bytes, journal->block_first);
+    MDB_val key = {.mv_size = sizeof bytes, .mv_data = bytes};
+    MDB_val value = {.mv_size = journal->block_size, .mv_data = journal->block};
+    journal->block_size = 0;
+    int error = mdb_put(journal->txn, journal->lmdb.dbi, &key, &value, MDB_APPEND);
+    return error == 0 ? STATUS_OK : lmdb_write_status(error);
+}
+
+static enum status put(struct journal *journal, const struct journal_event *event)
+{
     if (event->payload_size > JOURNAL_PAYLOAD_MAX)
         return STATUS_TOO_BIG;
-    store_be64(bytes, sequence);
-    MDB_val key = {.mv_size = sizeof bytes, .mv_data = bytes};
-    MDB_val value = {.mv_size = JOURNAL_HEADER_SIZE + event->payload_size};
-    int error = mdb_put(journal->txn, journal->lmdb.dbi, &key, &value, MDB_APPEND | MDB_RESERVE);
-    if (error != 0)
-        return lmdb_write_status(error);
-    journal_record_encode(sequence, event, value.mv_data);
-    journal->txn_last = sequence;
+    size_t size = journal_record_size(event);
+    if (journal->block_size + size > journal->block_size_max) {
+        enum status status = put_block(journal);
+        if (status != STATUS_OK)
+            return status;
+    }
+    uint64_t sequence = ++journal->txn_last;
+    if (journal->block_size == 0) {
+        journal_block_begin(journal->block);
+        journal->block_size = JOURNAL_BLOCK_HEADER_SIZE;
+        journal->block_first = sequence;
+    }
+    journal_record_encode(sequence, event, journal->block + journal->block_size);
+    journal->block_size += size;
     if (journal->txn_first == 0)
         journal->txn_first = sequence;
     return STATUS_OK;
@@ -145,24 +171,40 @@ enum status journal_append(struct journal *journal, const struct journal_event *
     return journal->result;
 }
 
-/* From the first key each time: nothing depends on where a delete leaves a cursor. */
-static enum status trim(struct journal *journal, MDB_cursor *cursor, uint64_t below)
+static enum status sequence_at(MDB_cursor *cursor, MDB_cursor_op op, uint64_t *sequence)
 {
     MDB_val key, value;
-    for (;;) {
-        int error = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
-        if (error != 0)
-            return error == MDB_NOTFOUND ? STATUS_CORRUPT : lmdb_status(error);
-        if (key.mv_size != JOURNAL_KEY_SIZE)
-            return STATUS_CORRUPT;
-        journal->txn_first = load_be64(key.mv_data);
-        if (journal->txn_first >= below || journal->txn_trimmed == JOURNAL_TRIM_MAX)
+    int error = mdb_cursor_get(cursor, &key, &value, op);
+    if (error != 0)
+        return lmdb_status(error);
+    if (key.mv_size != JOURNAL_KEY_SIZE)
+        return STATUS_CORRUPT;
+    *sequence = load_be64(key.mv_data);
+    return STATUS_OK;
+}
+
+/* A block goes when the next one begins no later than `below`. From the first key each time:
+ * nothing depends on where a delete leaves a cursor. */
+static enum status trim(struct journal *journal, MDB_cursor *cursor, uint64_t below)
+{
+    while (journal->txn_trimmed < JOURNAL_TRIM_MAX) {
+        uint64_t first = 0, next = 0;
+        enum status status = sequence_at(cursor, MDB_FIRST, &first);
+        if (status == STATUS_OK)
+            status = sequence_at(cursor, MDB_NEXT, &next);
+        if (status == STATUS_NOT_FOUND || (status == STATUS_OK && next > below))
             return STATUS_OK;
-        error = mdb_cursor_del(cursor, 0);
+        if (status == STATUS_OK)
+            status = sequence_at(cursor, MDB_FIRST, &first);
+        if (status != STATUS_OK)
+            return status;
+        int error = mdb_cursor_del(cursor, 0);
         if (error != 0)
             return lmdb_write_status(error);
-        journal->txn_trimmed++;
+        journal->txn_first = next;
+        journal->txn_trimmed += next - first;
     }
+    return STATUS_OK;
 }
 
 enum status journal_trim(struct journal *journal, uint64_t below)
@@ -202,6 +244,8 @@ static enum status commit(struct journal *journal, const struct journal_trailer 
     *was_tried = false;
     if (journal->result == STATUS_OK)
         journal->result = put_trailer(journal, trailer);
+    if (journal->result == STATUS_OK)
+        journal->result = put_block(journal);
     if (journal->result != STATUS_OK) {
         enum status result = journal->result;
         journal_abort(journal);
@@ -259,6 +303,5 @@ uint64_t journal_bytes_used(const struct journal *journal)
 
 uint64_t journal_record_count(const struct journal *journal)
 {
-    MDB_stat stat;
-    return mdb_env_stat(journal->lmdb.env, &stat) == 0 ? stat.ms_entries : 0;
+    return journal->last == 0 ? 0 : journal->last - journal->first + 1;
 }

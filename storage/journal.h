@@ -7,12 +7,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A worker's journal: append-only events in an LMDB environment of its own, key = sequence
- * (big-endian), written with MDB_APPEND in synced transactions; each transaction ends with a
+/* A worker's journal: append-only records in an LMDB environment of its own, numbered by sequences
+ * without gaps, written with MDB_APPEND in synced transactions; each transaction ends with a
  * trailer record. Default LMDB flags only (NOTLS for the read side). One thread uses a struct
  * journal; an environment is opened once in a process, and not before a fork.
  *
- * Value layout: version(1) crc32c(4, of the key and all that follows) kind(2) aggregate(8)
+ * What LMDB keeps are blocks, of about half a page each: key = the sequence of its first record
+ * (big-endian), value = version(1) and records one behind the other, all of one transaction. LMDB
+ * is then asked once for a dozen records, to put them and to delete them again. Record:
+ * crc32c(4, of its sequence and all that follows) size(4, of the record) kind(2) aggregate(8)
  * aggregate version(8) actor kind(1) actor(8) time ms(8) payload. Integers little-endian.
  *
  * The file is filled with zeros ahead of use in steps (measured: 0.47 → 0.28 ms for a commit of 50
@@ -34,7 +37,7 @@ struct journal_event {
 
 enum {
     JOURNAL_MARKS_MAX = 64,
-    JOURNAL_TRIM_MAX = 500,          /* records deleted in one transaction */
+    JOURNAL_TRIM_MAX = 500,          /* records after which a transaction deletes no more blocks */
     JOURNAL_PAYLOAD_MAX = 64 * 1024, /* bytes */
 };
 /* What a transaction was decided on: for each producer's ring, the position after the last request
@@ -58,7 +61,7 @@ struct journal_options {
 };
 
 /* Makes the directory and those above it when missing (fsyncs the parents). Clears stale readers.
- * STATUS_IO, STATUS_CORRUPT (CRC or version of the last transaction or of the first record),
+ * STATUS_IO, STATUS_CORRUPT (CRC, size or version in the last transaction or of the first record),
  * STATUS_NO_MEMORY, STATUS_STORAGE_FULL, STATUS_DENIED. read_only and lock_only never make it:
  * STATUS_NOT_FOUND until the writer has. */
 enum status journal_open(struct journal **journal, const char *directory,
@@ -79,16 +82,17 @@ const struct journal_trailer *journal_last_trailer(const struct journal *journal
  * keeps so many freed pages that less than 10 % can be written to; it passes with trimming, or when
  * the reader ends. */
 enum status journal_begin(struct journal *journal);
-/* STATUS_TOO_BIG: more than JOURNAL_PAYLOAD_MAX. STATUS_STORAGE_FULL: no page left in the map. */
+/* STATUS_TOO_BIG: more than JOURNAL_PAYLOAD_MAX. STATUS_STORAGE_FULL: no page left in the map (met
+ * here or by the commit, whenever a block is complete). */
 enum status journal_append(struct journal *journal, const struct journal_event *event,
                            uint64_t *sequence);
 /* A transaction for journal_trim alone, nothing is appended but the trailer; it begins however much
  * is in use, so that a journal at its limit can be trimmed below it. STATUS_FULL: only when a long
  * read has kept nearly all pages. */
 enum status journal_begin_trim(struct journal *journal);
-/* Within a transaction of either sort: deletes records below `below`, oldest first, until
- * JOURNAL_TRIM_MAX are deleted in this transaction. The last committed trailer is kept, so that a
- * journal is never empty once it was used. */
+/* Within a transaction of either sort: deletes blocks whose records are all below `below`, oldest
+ * first, until JOURNAL_TRIM_MAX records are deleted in this transaction. The block with the last
+ * committed trailer is kept, so that a journal is never empty once it was used. */
 enum status journal_trim(struct journal *journal, uint64_t below);
 /* Appends the trailer and commits, synced. A failed append or trim: its status; nothing has changed
  * and the journal can go on. Otherwise STATUS_STORAGE_FULL or STATUS_IO: nothing may be
@@ -106,8 +110,8 @@ typedef bool (*journal_event_cb)(void *context, const struct journal_event *even
 enum status journal_read(struct journal *journal, uint64_t from, journal_event_cb cb,
                          void *context);
 
-/* For audits: every record with sequence >= from as it is stored, damaged ones and trailers too;
- * otherwise as journal_read. */
+/* For audits: every record with sequence >= from as it is stored, damaged ones and trailers too
+ * (but none of those behind one whose size is damaged, in its block); otherwise as journal_read. */
 struct journal_record {
     enum status status;             /* STATUS_CORRUPT: nothing else but event.sequence is set */
     struct journal_event event;     /* a trailer's kind is EVENT_TRAILER */
@@ -125,6 +129,7 @@ enum status journal_probe(struct journal *journal);
  * too. */
 void journal_clear_readers(struct journal *journal);
 uint64_t journal_bytes_used(const struct journal *journal); /* pages in use, not the file's size */
-uint64_t journal_record_count(const struct journal *journal); /* with trailers */
+/* From the first to the last sequence, with trailers. */
+uint64_t journal_record_count(const struct journal *journal);
 
 #endif

@@ -7,7 +7,7 @@
  * changes no file metadata and its fdatasync has no file system journal to wait for. fallocate
  * would not do: its extents are converted at the first write. Never fails: without zeros commits
  * are slower. */
-enum { JOURNAL_FILL_STEP = 1 << 20 };
+enum { JOURNAL_FILL_STEP = 256 << 10 };
 
 struct journal_fill {
     uint64_t ahead; /* bytes kept; 0: never fills */

@@ -7,6 +7,14 @@
 
 /* Shared by the journal's files. */
 
+enum {
+    JOURNAL_KEY_SIZE = 8,
+    JOURNAL_HEADER_SIZE = 43, /* of a record */
+    JOURNAL_TRAILER_SIZE_MAX = 12 + JOURNAL_MARKS_MAX * 16,
+    JOURNAL_BLOCK_HEADER_SIZE = 1,
+    JOURNAL_BLOCK_SIZE_MAX = JOURNAL_BLOCK_HEADER_SIZE + JOURNAL_HEADER_SIZE + JOURNAL_PAYLOAD_MAX,
+};
+
 struct journal {
     struct lmdb_env lmdb;
     struct journal_fill fill;
@@ -24,26 +32,43 @@ struct journal {
     enum status broken; /* a commit failed: not to be used any more */
     bool trim_only;
     uint64_t txn_first, txn_last;
-    unsigned txn_trimmed;
+    uint64_t txn_trimmed;
+
+    uint64_t block_first; /* of the block under way, when it has records */
+    size_t block_size, block_size_max;
+    uint8_t block[JOURNAL_BLOCK_SIZE_MAX];
 };
 
-/* ---- journal_record.c: the value's bytes ---- */
-
-enum {
-    JOURNAL_KEY_SIZE = 8,
-    JOURNAL_HEADER_SIZE = 40,
-    JOURNAL_TRAILER_SIZE_MAX = 12 + JOURNAL_MARKS_MAX * 16,
-};
+/* ---- journal_record.c: the bytes of records and blocks ---- */
 
 size_t journal_trailer_encode(const struct journal_trailer *trailer,
                               uint8_t payload[JOURNAL_TRAILER_SIZE_MAX]);
-/* `value` has JOURNAL_HEADER_SIZE + event->payload_size bytes. */
-void journal_record_encode(uint64_t sequence, const struct journal_event *event, uint8_t *value);
-/* STATUS_CORRUPT: version, CRC, sizes. The payload points into `value`. */
-enum status journal_record_decode(const MDB_val *key, const MDB_val *value,
-                                  struct journal_event *event);
 enum status journal_trailer_decode(const struct journal_event *event,
                                    struct journal_trailer *trailer);
+
+size_t journal_record_size(const struct journal_event *event);
+/* `record` has journal_record_size(event) bytes. */
+void journal_record_encode(uint64_t sequence, const struct journal_event *event, uint8_t *record);
+
+/* The header, before the first record. */
+void journal_block_begin(uint8_t *block);
+
+/* What is left of a stored block, from the record `sequence` on. */
+struct journal_block {
+    uint64_t sequence;
+    const uint8_t *at;
+    size_t left;
+    bool is_sound; /* its key's size and its header are right */
+};
+struct journal_block journal_block_of(const MDB_val *key, const MDB_val *value);
+/* The next record; the payload points into the block. STATUS_NOT_FOUND: there is none.
+ * STATUS_CORRUPT (CRC, size; version of the block): only event->sequence is set, and the next call
+ * goes on behind it where its size can be believed. */
+enum status journal_block_next(struct journal_block *block, struct journal_event *event);
+/* To the first record >= sequence, without a look at those before it. */
+void journal_block_skip_to(struct journal_block *block, uint64_t sequence);
+/* The sequence of its last record. */
+uint64_t journal_block_last(struct journal_block block);
 
 /* ---- journal_room.c ---- */
 

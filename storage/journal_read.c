@@ -18,77 +18,156 @@ enum status journal_pin(struct journal *journal)
     return status;
 }
 
-static enum status read_at(MDB_cursor *cursor, MDB_cursor_op op, MDB_val *key,
-                           struct journal_event *event)
+static enum status block_at(MDB_cursor *cursor, MDB_cursor_op op, MDB_val *key,
+                            struct journal_block *block)
 {
     MDB_val value;
     int error = mdb_cursor_get(cursor, key, &value, op);
-    return error != 0 ? lmdb_status(error) : journal_record_decode(key, &value, event);
+    if (error != 0)
+        return lmdb_status(error);
+    *block = journal_block_of(key, &value);
+    return STATUS_OK;
 }
 
-/* Verifies the records of the last transaction: those behind the trailer before the last one. */
+/* Verifies the records of a block; *last is the last of them. */
+static enum status verify_block(struct journal_block block, struct journal_event *last)
+{
+    struct journal_event event = {0};
+    enum status status;
+    while ((status = journal_block_next(&block, &event)) == STATUS_OK)
+        *last = event;
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+static enum status last_of(struct journal_block block, struct journal_event *event)
+{
+    journal_block_skip_to(&block, journal_block_last(block));
+    return journal_block_next(&block, event);
+}
+
+/* Verifies the records of the last transaction: those behind the trailer before the last one. (A
+ * trailer ends its block.) */
 static enum status read_last_transaction(MDB_cursor *cursor, struct journal *journal)
 {
     MDB_val key;
-    struct journal_event event = {0};
-    enum status status = read_at(cursor, MDB_LAST, &key, &event);
+    struct journal_block block;
+    struct journal_event last = {0};
+    enum status status = block_at(cursor, MDB_LAST, &key, &block);
     if (status == STATUS_NOT_FOUND) {
         journal->first = journal->last = 0;
         return STATUS_OK;
     }
     if (status == STATUS_OK)
-        status = journal_trailer_decode(&event, &journal->trailer);
+        status = verify_block(block, &last);
+    if (status == STATUS_OK)
+        status = journal_trailer_decode(&last, &journal->trailer);
     if (status != STATUS_OK)
         return status;
-    journal->last = event.sequence;
-    do
-        status = read_at(cursor, MDB_PREV, &key, &event);
-    while (status == STATUS_OK && event.kind != EVENT_TRAILER);
+    journal->last = last.sequence;
+    for (bool is_older = false; status == STATUS_OK && !is_older;) {
+        status = block_at(cursor, MDB_PREV, &key, &block);
+        if (status == STATUS_OK)
+            status = last_of(block, &last);
+        is_older = status == STATUS_OK && last.kind == EVENT_TRAILER;
+        if (status == STATUS_OK && !is_older)
+            status = verify_block(block, &last);
+    }
     if (status != STATUS_OK && status != STATUS_NOT_FOUND)
         return status;
-    status = read_at(cursor, MDB_FIRST, &key, &event);
+    status = block_at(cursor, MDB_FIRST, &key, &block);
     if (status == STATUS_OK)
-        journal->first = event.sequence;
+        status = journal_block_next(&block, &last);
+    if (status == STATUS_OK)
+        journal->first = last.sequence;
     return status;
 }
 
 enum status journal_refresh(struct journal *journal, MDB_txn *txn)
 {
     MDB_cursor *cursor;
-    MDB_val key, value;
+    MDB_val key;
+    struct journal_block block;
     journal->pages_used = lmdb_pages_used(&journal->lmdb, txn);
     int error = mdb_cursor_open(txn, journal->lmdb.dbi, &cursor);
     if (error != 0)
         return lmdb_status(error);
     enum status status = STATUS_OK;
-    bool is_known = journal->last != 0 &&
-                    mdb_cursor_get(cursor, &key, &value, MDB_LAST) == MDB_SUCCESS &&
-                    key.mv_size == JOURNAL_KEY_SIZE && load_be64(key.mv_data) == journal->last;
+    bool is_known = journal->last != 0 && block_at(cursor, MDB_LAST, &key, &block) == STATUS_OK &&
+                    journal_block_last(block) == journal->last;
     if (!is_known)
         status = read_last_transaction(cursor, journal);
     mdb_cursor_close(cursor);
     return status;
 }
 
-static enum status read_from(struct journal *journal, uint64_t from, journal_event_cb cb,
-                             void *context)
+/* The block with the first record >= from, as far as there is one. */
+static enum status seek(MDB_cursor *cursor, uint64_t from, struct journal_block *block)
 {
-    MDB_cursor *cursor;
     uint8_t bytes[JOURNAL_KEY_SIZE];
     MDB_val key = {.mv_size = sizeof bytes, .mv_data = bytes};
-    struct journal_event event = {0};
+    store_be64(bytes, from);
+    enum status status = block_at(cursor, MDB_SET_RANGE, &key, block);
+    if (status == STATUS_OK && block->sequence == from)
+        return STATUS_OK;
+    if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+        return status;
+    /* Those that the block before it ends with may be meant. */
+    status = block_at(cursor, status == STATUS_OK ? MDB_PREV : MDB_LAST, &key, block);
+    if (status == STATUS_NOT_FOUND)
+        status = block_at(cursor, MDB_FIRST, &key, block);
+    if (status == STATUS_OK)
+        journal_block_skip_to(block, from);
+    return status;
+}
+
+/* Calls cb for each record from `from` on, damaged ones too, until it returns false. */
+static enum status walk(struct journal *journal, uint64_t from,
+                        bool (*cb)(void *context, enum status status,
+                                   const struct journal_event *event),
+                        void *context)
+{
+    MDB_cursor *cursor;
+    MDB_val key;
+    struct journal_block block;
     int error = mdb_cursor_open(journal->read_txn, journal->lmdb.dbi, &cursor);
     if (error != 0)
         return lmdb_status(error);
-    store_be64(bytes, from);
-    enum status status = read_at(cursor, MDB_SET_RANGE, &key, &event);
+    bool goes_on = true;
+    enum status status = seek(cursor, from, &block);
     while (status == STATUS_OK) {
-        if (event.kind != EVENT_TRAILER && !cb(context, &event))
+        struct journal_event event;
+        enum status found;
+        while (goes_on && (found = journal_block_next(&block, &event)) != STATUS_NOT_FOUND)
+            goes_on = cb(context, found, &event);
+        if (!goes_on)
             break;
-        status = read_at(cursor, MDB_NEXT, &key, &event);
+        status = block_at(cursor, MDB_NEXT, &key, &block);
     }
     mdb_cursor_close(cursor);
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+struct event_read {
+    journal_event_cb cb;
+    void *context;
+    enum status status;
+};
+
+static bool read_event(void *context, enum status status, const struct journal_event *event)
+{
+    struct event_read *read = context;
+    read->status = status;
+    if (status != STATUS_OK)
+        return false;
+    return event->kind == EVENT_TRAILER || read->cb(read->context, event);
+}
+
+static enum status read_from(struct journal *journal, uint64_t from, journal_event_cb cb,
+                             void *context)
+{
+    struct event_read read = {cb, context, STATUS_OK};
+    enum status status = walk(journal, from, read_event, &read);
+    return status == STATUS_OK ? read.status : status;
 }
 
 static enum status reading_begin(struct journal *journal)
@@ -119,36 +198,28 @@ enum status journal_read(struct journal *journal, uint64_t from, journal_event_c
     return status;
 }
 
-static void record_take(const MDB_val *key, const MDB_val *value, struct journal_record *record)
+struct record_walk {
+    journal_record_cb cb;
+    void *context;
+};
+
+static bool walk_record(void *context, enum status status, const struct journal_event *event)
 {
-    uint64_t sequence = key->mv_size == JOURNAL_KEY_SIZE ? load_be64(key->mv_data) : 0;
-    record->status = journal_record_decode(key, value, &record->event);
-    if (record->status == STATUS_OK && record->event.kind == EVENT_TRAILER)
-        record->status = journal_trailer_decode(&record->event, &record->trailer);
-    record->event.sequence = sequence;
+    const struct record_walk *walk = context;
+    struct journal_record record = {.status = status, .event = *event};
+    if (status == STATUS_OK && event->kind == EVENT_TRAILER)
+        record.status = journal_trailer_decode(event, &record.trailer);
+    return walk->cb(walk->context, &record);
 }
 
 enum status journal_walk(struct journal *journal, uint64_t from, journal_record_cb cb,
                          void *context)
 {
-    MDB_cursor *cursor = NULL;
-    uint8_t bytes[JOURNAL_KEY_SIZE];
-    MDB_val value, key = {.mv_size = sizeof bytes, .mv_data = bytes};
     enum status status = reading_begin(journal);
     if (status != STATUS_OK)
         return status;
-    store_be64(bytes, from);
-    int error = mdb_cursor_open(journal->read_txn, journal->lmdb.dbi, &cursor);
-    if (error == 0)
-        error = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
-    while (error == 0) {
-        struct journal_record record = {0};
-        record_take(&key, &value, &record);
-        if (!cb(context, &record))
-            break;
-        error = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
-    }
-    mdb_cursor_close(cursor);
+    struct record_walk records = {cb, context};
+    status = walk(journal, from, walk_record, &records);
     reading_end(journal);
-    return error == MDB_NOTFOUND ? STATUS_OK : lmdb_status(error);
+    return status;
 }

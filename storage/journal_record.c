@@ -3,66 +3,120 @@
 #include "crc32c.h"
 #include "records.h"
 
-/* Where the fields of a value are (journal.h). */
+/* Where the fields of a record are (journal.h). */
 enum {
-    VALUE_VERSION = 1,
-    AT_VERSION = 0,
-    AT_CRC = 1,
-    AT_KIND = 5,
-    AT_AGGREGATE = 7,
-    AT_AGGREGATE_VERSION = 15,
-    AT_ACTOR_KIND = 23,
-    AT_ACTOR = 24,
-    AT_TIME = 32,
+    BLOCK_VERSION = 2,
+    AT_CRC = 0,
+    AT_SIZE = 4,
+    AT_KIND = 8,
+    AT_AGGREGATE = 10,
+    AT_AGGREGATE_VERSION = 18,
+    AT_ACTOR_KIND = 26,
+    AT_ACTOR = 27,
+    AT_TIME = 35,
 };
 _Static_assert(AT_TIME + 8 == JOURNAL_HEADER_SIZE, "the header ends with the time");
 
-/* Of the key too: a record that is found under another sequence is as wrong as a flipped bit. */
-static uint32_t record_crc(uint64_t sequence, const uint8_t *value, size_t size)
+/* Of the sequence too: a record that is found under another is as wrong as a flipped bit. */
+static uint32_t record_crc(uint64_t sequence, const uint8_t *record, size_t size)
 {
     uint8_t key[JOURNAL_KEY_SIZE];
     store_be64(key, sequence);
-    return crc32c(crc32c(0, key, sizeof key), value + AT_KIND, size - AT_KIND);
+    return crc32c(crc32c(0, key, sizeof key), record + AT_SIZE, size - AT_SIZE);
 }
 
-void journal_record_encode(uint64_t sequence, const struct journal_event *event, uint8_t *value)
+size_t journal_record_size(const struct journal_event *event)
 {
-    value[AT_VERSION] = VALUE_VERSION;
-    store_le16(value + AT_KIND, event->kind);
-    store_le64(value + AT_AGGREGATE, event->aggregate);
-    store_le64(value + AT_AGGREGATE_VERSION, event->aggregate_version);
-    value[AT_ACTOR_KIND] = event->actor_kind;
-    store_le64(value + AT_ACTOR, event->actor);
-    store_le64(value + AT_TIME, event->at_ms);
+    return JOURNAL_HEADER_SIZE + event->payload_size;
+}
+
+void journal_record_encode(uint64_t sequence, const struct journal_event *event, uint8_t *record)
+{
+    size_t size = journal_record_size(event);
+    store_le32(record + AT_SIZE, (uint32_t)size);
+    store_le16(record + AT_KIND, event->kind);
+    store_le64(record + AT_AGGREGATE, event->aggregate);
+    store_le64(record + AT_AGGREGATE_VERSION, event->aggregate_version);
+    record[AT_ACTOR_KIND] = event->actor_kind;
+    store_le64(record + AT_ACTOR, event->actor);
+    store_le64(record + AT_TIME, event->at_ms);
     if (event->payload_size > 0)
-        memcpy(value + JOURNAL_HEADER_SIZE, event->payload, event->payload_size);
-    size_t size = JOURNAL_HEADER_SIZE + event->payload_size;
-    store_le32(value + AT_CRC, record_crc(sequence, value, size));
+        memcpy(record + JOURNAL_HEADER_SIZE, event->payload, event->payload_size);
+    store_le32(record + AT_CRC, record_crc(sequence, record, size));
 }
 
-enum status journal_record_decode(const MDB_val *key, const MDB_val *value,
-                                  struct journal_event *event)
+void journal_block_begin(uint8_t *block)
 {
+    block[0] = BLOCK_VERSION;
+}
+
+struct journal_block journal_block_of(const MDB_val *key, const MDB_val *value)
+{
+    struct journal_block block = {0};
     const uint8_t *from = value->mv_data;
-    if (key->mv_size != JOURNAL_KEY_SIZE || value->mv_size < JOURNAL_HEADER_SIZE)
+    if (key->mv_size == JOURNAL_KEY_SIZE)
+        block.sequence = load_be64(key->mv_data);
+    block.is_sound = key->mv_size == JOURNAL_KEY_SIZE &&
+                     value->mv_size > JOURNAL_BLOCK_HEADER_SIZE && from[0] == BLOCK_VERSION;
+    block.at = from + (block.is_sound ? JOURNAL_BLOCK_HEADER_SIZE : 0);
+    block.left =
+        block.is_sound ? value->mv_size - JOURNAL_BLOCK_HEADER_SIZE : 1; /* a damaged one */
+    return block;
+}
+
+/* The size of the next record; 0 when it makes no sense: the rest of the block can't be read. */
+static size_t next_size(const struct journal_block *block)
+{
+    if (!block->is_sound || block->left < JOURNAL_HEADER_SIZE)
+        return 0;
+    size_t size = load_le32(block->at + AT_SIZE);
+    return size >= JOURNAL_HEADER_SIZE && size <= block->left ? size : 0;
+}
+
+static void skip(struct journal_block *block, size_t size)
+{
+    block->at += size;
+    block->left -= size;
+    block->sequence++;
+}
+
+enum status journal_block_next(struct journal_block *block, struct journal_event *event)
+{
+    if (block->left == 0)
+        return STATUS_NOT_FOUND;
+    const uint8_t *record = block->at;
+    size_t size = next_size(block);
+    *event = (struct journal_event){.sequence = block->sequence};
+    if (size == 0) {
+        block->left = 0;
         return STATUS_CORRUPT;
-    uint64_t sequence = load_be64(key->mv_data);
-    if (from[AT_VERSION] != VALUE_VERSION)
+    }
+    skip(block, size);
+    if (load_le32(record + AT_CRC) != record_crc(event->sequence, record, size))
         return STATUS_CORRUPT;
-    if (load_le32(from + AT_CRC) != record_crc(sequence, from, value->mv_size))
-        return STATUS_CORRUPT;
-    *event = (struct journal_event){
-        .sequence = sequence,
-        .aggregate = load_le64(from + AT_AGGREGATE),
-        .aggregate_version = load_le64(from + AT_AGGREGATE_VERSION),
-        .actor = load_le64(from + AT_ACTOR),
-        .at_ms = load_le64(from + AT_TIME),
-        .kind = load_le16(from + AT_KIND),
-        .actor_kind = from[AT_ACTOR_KIND],
-        .payload = from + JOURNAL_HEADER_SIZE,
-        .payload_size = value->mv_size - JOURNAL_HEADER_SIZE,
-    };
+    event->aggregate = load_le64(record + AT_AGGREGATE);
+    event->aggregate_version = load_le64(record + AT_AGGREGATE_VERSION);
+    event->actor = load_le64(record + AT_ACTOR);
+    event->at_ms = load_le64(record + AT_TIME);
+    event->kind = load_le16(record + AT_KIND);
+    event->actor_kind = record[AT_ACTOR_KIND];
+    event->payload = record + JOURNAL_HEADER_SIZE;
+    event->payload_size = size - JOURNAL_HEADER_SIZE;
     return STATUS_OK;
+}
+
+void journal_block_skip_to(struct journal_block *block, uint64_t sequence)
+{
+    size_t size;
+    while (block->sequence < sequence && (size = next_size(block)) > 0)
+        skip(block, size);
+}
+
+uint64_t journal_block_last(struct journal_block block)
+{
+    uint64_t last = block.sequence;
+    journal_block_skip_to(&block, UINT64_MAX);
+    return block.sequence > last ? block.sequence - 1 : last;
 }
 
 /* A trailer's payload: segment(8) count(4) { producer(8) position(8) }; its clock is the record's

@@ -28,6 +28,9 @@ def crc32c(data):
     return value ^ 0xffffffff
 
 
+AGGREGATE_AT, VERSION_AT, TIME_AT = 10, 18, 35  # in a record
+
+
 class Environment:
     """An LMDB environment of a data directory, read and written with LMDB's own tools."""
 
@@ -62,21 +65,38 @@ class Rows(Environment):
 
 
 class Journal(Environment):
-    """version(1) crc(4) kind(2) aggregate(8) aggregate version(8) actor kind(1) actor(8) time(8)."""
+    """Blocks: version(1), then records: crc(4) size(4) kind(2) aggregate(8) aggregate version(8) actor kind(1) actor(8)
+    time(8) payload. Here each record is by itself, and it is written back as a block of one."""
+
+    def __init__(self, path):
+        super().__init__(path)
+        blocks, self.records = self.records, {}
+        for key, block in blocks.items():
+            sequence, at = int.from_bytes(key, "big"), 1
+            while at < len(block):
+                size = struct.unpack_from("<I", block, at + 4)[0]
+                self.records[struct.pack(">Q", sequence)] = block[at:at + size]
+                sequence, at = sequence + 1, at + size
+
+    def save(self):
+        records = self.records
+        self.records = {key: b"\x02" + record for key, record in records.items()}
+        super().save()
+        self.records = records
 
     def events(self):
         return [key for key in sorted(self.records) if self.kind(key) != 0]
 
     def kind(self, key):
-        return struct.unpack_from("<H", self.records[key], 5)[0]
+        return struct.unpack_from("<H", self.records[key], 8)[0]
 
     def aggregate(self, key):
-        return struct.unpack_from("<QQ", self.records[key], 7)
+        return struct.unpack_from("<QQ", self.records[key], AGGREGATE_AT)
 
     def patch(self, key, offset, data):
         value = bytearray(self.records[key])
         value[offset:offset + len(data)] = data
-        value[1:5] = struct.pack("<I", crc32c(key + bytes(value[5:])))
+        value[:4] = struct.pack("<I", crc32c(key + bytes(value[4:])))
         self.records[key] = bytes(value)
 
 
@@ -252,7 +272,7 @@ def drop_a_transaction(data):
 def skip_a_version(data):
     versions = [key for key in data.wallet_journal.events()
                 if data.wallet_journal.aggregate(key)[1] == 3]
-    data.wallet_journal.patch(versions[0], 15, struct.pack("<Q", 4))
+    data.wallet_journal.patch(versions[0], VERSION_AT, struct.pack("<Q", 4))
     return f"wallet-0: version 4 of {data.user} follows version 2"
 
 
@@ -273,7 +293,7 @@ def lose_the_last_record(data):
 
 def turn_back_the_clock(data):
     events = data.wallet_journal.events()
-    data.wallet_journal.patch(events[1], 32, struct.pack("<Q", 1))
+    data.wallet_journal.patch(events[1], TIME_AT, struct.pack("<Q", 1))
     return f"wallet-0: record {int.from_bytes(events[1], 'big')} is older than the one before it"
 
 

@@ -5,7 +5,7 @@
 
 static const char canary[] = "CANARY-6b1f0e";
 
-enum { RECORDS = 12, HEADER_SIZE = 40, KEY_SIZE = 8 };
+enum { RECORDS = 12, HEADER_SIZE = 43, BLOCK_HEADER_SIZE = 1, KEY_SIZE = 8 };
 
 static void fill_journal(unsigned canary_at)
 {
@@ -89,12 +89,12 @@ static void a_flipped_bit_in_the_last_transaction_is_found_by_opening(void **sta
     assert_int_equal(open_and_read(&count), STATUS_CORRUPT);
 }
 
-static void every_byte_of_the_value_and_its_key_is_covered(void **state)
+static void every_byte_of_a_block_and_its_key_is_covered(void **state)
 {
     (void)state;
     unsigned count;
-    fill_journal(6);
-    for (long at = -HEADER_SIZE - KEY_SIZE; at < (long)sizeof canary; at++) {
+    fill_journal(5); /* the first of its block */
+    for (long at = -HEADER_SIZE - BLOCK_HEADER_SIZE - KEY_SIZE; at < (long)sizeof canary; at++) {
         damage(at);
         assert_int_equal(open_and_read(&count), STATUS_CORRUPT);
         if (at < 0 || at > 12) /* the canary itself must be whole to be found again */
@@ -105,12 +105,45 @@ static void every_byte_of_the_value_and_its_key_is_covered(void **state)
     }
 }
 
+static bool note_record(void *context, const struct journal_record *record)
+{
+    uint64_t *of = context; /* damaged, sound, the last sequence */
+    of[record->status == STATUS_OK]++;
+    of[2] = record->event.sequence;
+    return true;
+}
+
+static void a_walk_goes_on_behind_a_damaged_record(void **state)
+{
+    (void)state;
+    uint64_t seen[3] = {0};
+    fill_journal(2);
+    damage(-1);
+    struct journal *journal = journal_of("journal", 0);
+    assert_int_equal(journal_walk(journal, 0, note_record, seen), STATUS_OK);
+    assert_int_equal(seen[0], 1);
+    assert_int_equal(seen[1], RECORDS - 1);
+    assert_int_equal(seen[2], RECORDS);
+    journal_close(journal);
+
+    /* Without a size that can be believed the rest of its block is lost. */
+    damage(-1);
+    damage(4 - HEADER_SIZE);
+    memset(seen, 0, sizeof seen);
+    journal = journal_of("journal", 0);
+    assert_int_equal(journal_walk(journal, 0, note_record, seen), STATUS_OK);
+    assert_int_equal(seen[0], 1); /* of 2, 3 and 4 */
+    assert_int_equal(seen[1], RECORDS - 3);
+    assert_int_equal(seen[2], RECORDS);
+    journal_close(journal);
+}
+
 static void another_version_is_refused(void **state)
 {
     (void)state;
     unsigned count;
     fill_journal(9);
-    damage(-HEADER_SIZE); /* the version byte, which the CRC does not cover */
+    damage(-HEADER_SIZE - BLOCK_HEADER_SIZE); /* the version, which no CRC covers */
     assert_int_equal(open_and_read(&count), STATUS_CORRUPT);
 }
 
@@ -132,7 +165,8 @@ int main(void)
         scratch_test(an_undamaged_journal_is_read),
         scratch_test(a_flipped_bit_in_an_older_record_is_found_by_reading),
         scratch_test(a_flipped_bit_in_the_last_transaction_is_found_by_opening),
-        scratch_test(every_byte_of_the_value_and_its_key_is_covered),
+        scratch_test(every_byte_of_a_block_and_its_key_is_covered),
+        scratch_test(a_walk_goes_on_behind_a_damaged_record),
         scratch_test(another_version_is_refused),
         scratch_test(a_file_that_is_no_environment_is_refused),
     };
