@@ -131,6 +131,10 @@ static void apply_held(struct schedule *schedule, const struct event_view *event
         .hold_expires_at_ms = body->expires_at_ms,
         .is_new = 1,
     };
+    struct row_key key = reservation_key(body->reservation);
+    struct row_key entry_key = user_reservation_key(body->user, event->at_ms, body->reservation);
+    row_expect(sink, &key);
+    row_expect(sink, &entry_key);
     int64_t keys = change_keys(schedule, sink, body->user, body->idempotency_key.data,
                                body->idempotency_key.length, body->keys_dropped, &answer);
     change_buyer(schedule, sink, body->user, body->seats.count, keys);
@@ -152,11 +156,9 @@ static void apply_held(struct schedule *schedule, const struct event_view *event
         schedule_take(schedule, seat_id_index(row.seats.items[i]), body->reservation,
                       body->expires_at_ms);
     set_places(schedule, sink, body->reservation, &row, SEAT_TEMP_RESERVED, body->expires_at_ms);
-    struct row_key key = reservation_key(body->reservation);
     reservation_row_write(sink, &key, &row);
     struct user_reservation_row entry = {.schedule = body->schedule};
-    key = user_reservation_key(body->user, event->at_ms, body->reservation);
-    user_reservation_row_write(sink, &key, &entry);
+    user_reservation_row_write(sink, &entry_key, &entry);
 }
 
 static void apply_repeated(struct schedule *schedule, const struct event_view *event,

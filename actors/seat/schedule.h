@@ -93,9 +93,10 @@ static inline struct row_key buyer_key(uint64_t schedule, uint64_t user)
     row_key_add_u64(&key, user);
     return key;
 }
+enum { RESERVATION_TABLE = 'r' };
 static inline struct row_key reservation_key(uint64_t reservation)
 {
-    return row_key_of('r', reservation);
+    return row_key_of(RESERVATION_TABLE, reservation);
 }
 static inline struct row_key user_reservation_prefix(uint64_t user)
 {

@@ -59,6 +59,22 @@ static void concert_decide(struct decision *decision, const void *object,
     decision_reply(decision, OUTCOME_INTERNAL, REPLY_NONE);
 }
 
+static struct expectation seat_expect(uint16_t request_kind)
+{
+    switch (request_kind) {
+    case REQUEST_HOLD:
+    case REQUEST_SEATS_GET:
+        return (struct expectation){.kind = &schedule_kind};
+    case REQUEST_CONFIRM:
+    case REQUEST_CANCEL:
+    case REQUEST_RELEASE:
+    case REQUEST_RESERVATION_GET:
+        return (struct expectation){.table = RESERVATION_TABLE};
+    default:
+        return (struct expectation){0};
+    }
+}
+
 static enum status seat_route(const struct message *message, const struct row_view *rows,
                               const struct actor_kind **kind, uint64_t *id)
 {
@@ -197,6 +213,7 @@ const struct behaviour seat_behaviour = {
     .role = ROLE_SEAT,
     .kinds = kinds,
     .route = seat_route,
+    .expect = seat_expect,
     .start = seat_start,
     .seed = seat_seed,
 };

@@ -75,6 +75,12 @@ static bool wallet_seed(const struct config *config, uint64_t index, uint64_t no
     return true;
 }
 
+static struct expectation wallet_expect(uint16_t request_kind)
+{
+    (void)request_kind;
+    return (struct expectation){&wallet_kind, WALLET_TABLE};
+}
+
 const struct actor_kind wallet_kind = {
     .name = "wallet",
     .number = WALLET_KIND,
@@ -90,5 +96,6 @@ const struct behaviour wallet_behaviour = {
     .role = ROLE_WALLET,
     .kinds = kinds,
     .route = wallet_route,
+    .expect = wallet_expect,
     .seed = wallet_seed,
 };

@@ -17,9 +17,10 @@ ROW_IO(transaction_row)
 ROW_IO(idempotency_row)
 ROW_IO(verdict_row)
 
+enum { WALLET_TABLE = 'w' };
 static inline struct row_key wallet_key(uint64_t user)
 {
-    return row_key_of('w', user);
+    return row_key_of(WALLET_TABLE, user);
 }
 static inline struct row_key transaction_prefix(uint64_t user)
 {

@@ -155,12 +155,20 @@ struct seed_event {
 };
 
 /* What a worker runs. */
+/* What deciding a request looks at first: the actor and the rows whose id is the request's key. */
+struct expectation {
+    const struct actor_kind *kind; /* NULL: none is known yet */
+    char table;                    /* of the rows; 0: none */
+};
+
 struct behaviour {
     enum role role;
     const struct actor_kind *const *kinds; /* NULL-terminated */
     /* Which actor a request is for. STATUS_NOT_FOUND: reply with that. */
     enum status (*route)(const struct message *message, const struct row_view *rows,
                          const struct actor_kind **kind, uint64_t *id);
+    /* So that it can be fetched while others are decided. May be NULL. */
+    struct expectation (*expect)(uint16_t request_kind);
     /* Before READY, when state is recovered: rebuilds read snapshots. May be NULL. */
     void (*start)(const struct row_view *rows, void *publish_context);
     /* An empty data directory with --demo: emits the events of item `index` (0, 1, …) for this

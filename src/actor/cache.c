@@ -23,6 +23,8 @@ void cache_fini(struct cache *cache)
     while ((actor = TAILQ_FIRST(&cache->round)) != NULL ||
            (actor = TAILQ_FIRST(&cache->kept)) != NULL)
         cache_drop(cache, actor);
+    for (size_t i = 0; i < sizeof cache->pools / sizeof cache->pools[0]; i++)
+        pool_fini(&cache->pools[i]);
     free(cache->buckets);
     memset(cache, 0, sizeof *cache);
 }
@@ -84,25 +86,23 @@ static void load(void *context)
     check(status == STATUS_OK || status == STATUS_NOT_FOUND);
 }
 
-static void unload(struct actor *actor)
+static void unload(struct cache *cache, struct actor *actor)
 {
     if (actor->kind->unload != NULL)
         actor->kind->unload(actor->object);
-    free(actor);
+    pool_give(&cache->pools[actor->kind->number], actor);
 }
 
 static struct actor *actor_load(struct cache *cache, const struct actor_kind *kind, uint64_t id,
                                 const struct row_view *rows)
 {
-    struct actor *actor = aligned_alloc(_Alignof(struct actor),
-                                        (sizeof *actor + kind->object_size + 15) & ~(size_t)15);
-    check(actor != NULL);
+    struct actor *actor = pool_take(&cache->pools[kind->number], sizeof *actor + kind->object_size);
     memset(actor, 0, sizeof *actor + kind->object_size);
     actor->kind = kind;
     actor_base(actor)->id = id;
     struct loading loading = {actor, rows};
     if (!check_contain(load, &loading, cache->failure, sizeof cache->failure)) {
-        unload(actor);
+        unload(cache, actor);
         return NULL;
     }
     actor->kept = keeps(actor);
@@ -169,7 +169,7 @@ void cache_drop(struct cache *cache, struct actor *actor)
     cache->count--;
     cache->bytes -= actor->weight;
     overlay_forget(&actor->owner);
-    unload(actor);
+    unload(cache, actor);
 }
 
 void cache_trim(struct cache *cache)

@@ -32,7 +32,8 @@ struct cache {
     size_t bytes, bytes_max;
     struct actor_list round; /* the next to be looked at is the last */
     struct actor_list kept;
-    char failure[160]; /* why the last load failed */
+    struct pool pools[UINT8_MAX + 1]; /* of actors, by their kind's number */
+    char failure[160];                /* why the last load failed */
 };
 
 enum status cache_init(struct cache *cache, size_t bytes_max);
@@ -42,7 +43,8 @@ void cache_fini(struct cache *cache);
 struct actor *cache_get(struct cache *cache, const struct actor_kind *kind, uint64_t id,
                         const struct row_view *rows);
 /* Soon cache_get will be asked for this actor: asks the processor for the memory on the way to it,
- * a step at each call (0, 1). Only a hint. */
+ * a step at each call. Only a hint. */
+enum { CACHE_EXPECT_STEPS = 2 };
 void cache_expect(const struct cache *cache, const struct actor_kind *kind, uint64_t id,
                   unsigned step);
 void cache_weigh(struct cache *cache, struct actor *actor); /* after it changed */

@@ -89,14 +89,21 @@ static void sink_discharge(void *context, uint64_t number)
     note_change(worker, number, false);
 }
 
+static void sink_expect(void *context, const struct row_key *key)
+{
+    const struct worker *worker = context;
+    overlay_expect(&worker->overlay, (char)key->data[0], row_key_u64(key, 1), 0);
+}
+
 void worker_apply(struct worker *worker, struct actor *actor, const struct event_view *event)
 {
-    struct row_sink sink = {{worker, sink_get, sink_scan},
-                            sink_put,
-                            sink_delete,
-                            sink_timer,
-                            sink_oblige,
-                            sink_discharge};
+    struct row_sink sink = {.view = {worker, sink_get, sink_scan},
+                            .put = sink_put,
+                            .delete = sink_delete,
+                            .timer = sink_timer,
+                            .oblige = sink_oblige,
+                            .discharge = sink_discharge,
+                            .expect = sink_expect};
     worker->applying_owner = overlay_touch(&worker->overlay, actor->kind->number,
                                            actor_base(actor)->id, event->sequence, &actor->owner);
     worker->applying_kind = actor->kind;

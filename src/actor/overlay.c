@@ -21,12 +21,6 @@ enum status overlay_init(struct overlay *overlay, struct state_reader *reader)
     return STATUS_NO_MEMORY;
 }
 
-void overlay_value_free(struct overlay_row *row)
-{
-    if (row->value != row->embedded)
-        free(row->value);
-}
-
 void overlay_fini(struct overlay *overlay)
 {
     for (unsigned i = 0; i < OVERLAY_SCANS_MAX; i++)
@@ -41,7 +35,8 @@ void overlay_fini(struct overlay *overlay)
         }
     }
     free(overlay->buckets);
-    pool_fini(&overlay->row_pool);
+    pool_fini(&overlay->small_pool);
+    pool_fini(&overlay->large_pool);
     pool_fini(&overlay->group_pool);
     pool_fini(&overlay->owner_pool);
     memset(overlay, 0, sizeof *overlay);
@@ -106,7 +101,7 @@ struct overlay_owner *overlay_touch(struct overlay *overlay, uint8_t kind, uint6
         owner->hash_next = overlay->buckets[bucket];
         overlay->buckets[bucket] = owner;
         overlay->owner_count++;
-        overlay->bytes += sizeof *owner;
+        overlay->bytes += pool_round(sizeof *owner);
         TAILQ_INSERT_TAIL(&overlay->dirty, owner, link);
     } else if (owner->state == OWNER_SAVING && !owner->dirty_again) {
         owner->dirty_again = true;
@@ -134,16 +129,33 @@ static void owner_free(struct overlay *overlay, struct overlay_owner *owner)
         at = &(*at)->hash_next;
     *at = owner->hash_next;
     overlay->owner_count--;
-    overlay->bytes -= sizeof *owner;
+    overlay->bytes -= pool_round(sizeof *owner);
     if (owner->known != NULL)
         *owner->known = NULL;
     pool_give(&overlay->owner_pool, owner);
 }
 
-static void row_free(struct overlay *overlay, struct overlay_row *row)
+static size_t row_bytes(const struct overlay_row *row)
 {
-    overlay_value_free(row);
-    pool_give(&overlay->row_pool, row);
+    return row->is_large ? OVERLAY_ROW_LARGE : OVERLAY_ROW_SMALL;
+}
+
+void overlay_row_free(struct overlay *overlay, struct overlay_row *row)
+{
+    if (row->value != row->embedded)
+        free(row->value);
+    pool_give(row->is_large ? &overlay->large_pool : &overlay->small_pool, row);
+}
+
+static struct overlay_row *row_alloc(struct overlay *overlay, size_t value_size)
+{
+    bool is_large = value_size > OVERLAY_ROW_SMALL - sizeof(struct overlay_row);
+    struct overlay_row *row = is_large ? pool_take(&overlay->large_pool, OVERLAY_ROW_LARGE)
+                                       : pool_take(&overlay->small_pool, OVERLAY_ROW_SMALL);
+    row->is_large = is_large;
+    row->value = row->embedded;
+    row->capacity = (uint32_t)(row_bytes(row) - sizeof *row);
+    return row;
 }
 
 /* Out of everything, and freed. */
@@ -159,19 +171,18 @@ static void row_drop(struct overlay *overlay, struct overlay_owner *owner, struc
         overlay->recent = NULL;
     owner->row_count--;
     overlay->row_count--;
-    overlay->bytes -= sizeof *row + (row->value == row->embedded ? 0 : row->capacity);
-    row_free(overlay, row);
+    overlay->bytes -= row_bytes(row) + (row->value == row->embedded ? 0 : row->capacity);
+    overlay_row_free(overlay, row);
 }
 
 static struct overlay_row *row_make(struct overlay *overlay, struct overlay_owner *owner,
-                                    struct overlay_group *group, const struct row_key *key)
+                                    struct overlay_group *group, const struct row_key *key,
+                                    size_t value_size)
 {
-    struct overlay_row *row = pool_take(&overlay->row_pool, sizeof *row);
+    struct overlay_row *row = row_alloc(overlay, value_size);
     overlay_row_set_key(row, key);
     overlay_group_insert(group, row);
     row->owner = owner;
-    row->value = row->embedded;
-    row->capacity = OVERLAY_INLINE_SIZE;
     row->stamp = UINT64_MAX; /* its caller's to set */
     row->born = false;
     TAILQ_INSERT_TAIL(&owner->rows, row, sibling);
@@ -179,13 +190,13 @@ static struct overlay_row *row_make(struct overlay *overlay, struct overlay_owne
         owner->head = row;
     owner->row_count++;
     overlay->row_count++;
-    overlay->bytes += sizeof *row;
+    overlay->bytes += row_bytes(row);
     return row;
 }
 
 /* The row to write to. Nearly every event writes the head row and one that was read just before. */
 static struct overlay_row *row_touch(struct overlay *overlay, struct overlay_owner *owner,
-                                     const struct row_key *key)
+                                     const struct row_key *key, size_t value_size)
 {
     struct overlay_row *row = owner->head;
     if (!overlay_row_is_at(row, key) && overlay_row_is_at(overlay->recent, key))
@@ -196,7 +207,7 @@ static struct overlay_row *row_touch(struct overlay *overlay, struct overlay_own
                                           : overlay_group_make(overlay, key);
         row = overlay_group_search(group, key);
         if (row == NULL)
-            row = row_make(overlay, owner, group, key);
+            row = row_make(overlay, owner, group, key, value_size);
     }
     check(row->owner == owner); /* a row belongs to one actor */
     if (owner->state == OWNER_SAVING && row->stamp <= owner->copied_stamp)
@@ -208,11 +219,12 @@ static struct overlay_row *row_touch(struct overlay *overlay, struct overlay_own
 static struct overlay_row *put(struct overlay *overlay, struct overlay_owner *owner,
                                const struct row_key *key, const void *value, size_t size)
 {
-    struct overlay_row *row = row_touch(overlay, owner, key);
+    struct overlay_row *row = row_touch(overlay, owner, key, size);
     if (size > row->capacity) {
         uint8_t *larger = overlay_alloc(size);
         overlay->bytes += size - (row->value == row->embedded ? 0 : row->capacity);
-        overlay_value_free(row);
+        if (row->value != row->embedded)
+            free(row->value);
         row->value = larger;
         row->capacity = (uint32_t)size;
     }
@@ -238,7 +250,7 @@ void overlay_put_new(struct overlay *overlay, struct overlay_owner *owner,
 
 void overlay_delete(struct overlay *overlay, struct overlay_owner *owner, const struct row_key *key)
 {
-    struct overlay_row *row = row_touch(overlay, owner, key);
+    struct overlay_row *row = row_touch(overlay, owner, key, 0);
     if (row->born) {
         row_drop(overlay, owner, row);
         return;
@@ -275,7 +287,7 @@ void overlay_saving(const struct overlay *overlay, struct overlay_owner *owner)
 
 void overlay_row_expect(const struct overlay_row *row)
 {
-    for (size_t at = 0; row != NULL && at < sizeof *row; at += POOL_LINE)
+    for (size_t at = 0; row != NULL && at < OVERLAY_ROW_SMALL; at += POOL_LINE)
         __builtin_prefetch((const char *)row + at);
 }
 

@@ -20,8 +20,9 @@
 struct overlay_owner;
 struct overlay_group;
 
-/* Nearly every value fits into the row itself, so that a write is at most one allocation. */
-enum { OVERLAY_INLINE_SIZE = 112 };
+/* Nearly every value fits into the row itself, so that a write is at most one allocation: rows come
+ * in two sizes, bytes, value and all. */
+enum { OVERLAY_ROW_SMALL = 192, OVERLAY_ROW_LARGE = 256 };
 
 struct overlay_row {
     TAILQ_ENTRY(overlay_row) sibling; /* in the owner, in the order of the first write */
@@ -32,9 +33,10 @@ struct overlay_row {
     uint32_t size, capacity;
     bool deleted; /* hides a saved row */
     bool born;    /* the environment has no row of this key: a deletion leaves nothing to save */
+    bool is_large;
     RB_ENTRY(overlay_row) node;
     struct row_key key; /* zero beyond its size: compared by words */
-    uint8_t embedded[OVERLAY_INLINE_SIZE];
+    uint8_t embedded[];
 };
 
 enum overlay_owner_state {
@@ -93,7 +95,7 @@ struct overlay {
     uint64_t stamp;                  /* rises with every write */
     size_t row_count, bytes;         /* bytes: an estimate of the heap in use */
     struct overlay_row *recent;      /* the last one that was looked for and found; may be NULL */
-    struct pool row_pool, group_pool, owner_pool;
+    struct pool small_pool, large_pool, group_pool, owner_pool;
 };
 
 enum status overlay_init(struct overlay *overlay, struct state_reader *reader);
@@ -114,6 +116,11 @@ void overlay_put_new(struct overlay *overlay, struct overlay_owner *owner,
                      const struct row_key *key, const void *value, size_t size);
 void overlay_delete(struct overlay *overlay, struct overlay_owner *owner,
                     const struct row_key *key);
+
+/* The rows of this table and id will be looked for: fetches where they are found. What a step
+ * fetches the next one looks at, so each step is done for some rows before the next one. */
+enum { OVERLAY_EXPECT_STEPS = 3 };
+void overlay_expect(const struct overlay *overlay, char table, uint64_t id, unsigned step);
 
 /* A view over the rows here and those saved. */
 struct row_view overlay_view(struct overlay *overlay);

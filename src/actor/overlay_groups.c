@@ -136,7 +136,7 @@ struct overlay_group *overlay_group_make(struct overlay *overlay, const struct r
     *place = (struct overlay_place){hash_word(table, id), group};
     forget_order(overlay);
     overlay->group_count++;
-    overlay->bytes += sizeof *group;
+    overlay->bytes += pool_round(sizeof *group);
     return group;
 }
 
@@ -145,7 +145,7 @@ static void group_free(struct overlay *overlay, struct overlay_group *group)
     place_clear(overlay, place_of(overlay, group->table, group->id));
     forget_order(overlay);
     overlay->group_count--;
-    overlay->bytes -= sizeof *group;
+    overlay->bytes -= pool_round(sizeof *group);
     pool_give(&overlay->group_pool, group);
 }
 
@@ -194,11 +194,29 @@ void overlay_group_insert(struct overlay_group *group, struct overlay_row *row)
         group->last = RB_MAX(overlay_tree, &group->rows);
 }
 
+void overlay_expect(const struct overlay *overlay, char table, uint64_t id, unsigned step)
+{
+    uint64_t word = hash_word((uint8_t)table, id);
+    const struct overlay_place *place =
+        &overlay->places[hash_word_bucket(word, overlay->place_count)];
+    if (step == 0) {
+        __builtin_prefetch(place);
+        return;
+    }
+    if (place->group == NULL || place->word != word)
+        return;
+    if (step == 1) {
+        __builtin_prefetch(place->group);
+        return;
+    }
+    overlay_row_expect(RB_ROOT(&place->group->rows));
+    overlay_row_expect(place->group->last);
+}
+
 void overlay_group_expect(const struct overlay *overlay, const struct overlay_row *row)
 {
-    uint64_t word = hash_word(row->key.data[0], row_key_u64(&row->key, 1));
     __builtin_prefetch(row->group);
-    __builtin_prefetch(&overlay->places[hash_word_bucket(word, overlay->place_count)]);
+    overlay_expect(overlay, (char)row->key.data[0], row_key_u64(&row->key, 1), 0);
     overlay_row_expect(TAILQ_NEXT(row, sibling));
 }
 
@@ -236,8 +254,7 @@ static void group_fini(struct overlay *overlay, struct overlay_group *group)
     for (row = RB_MIN(overlay_tree, &group->rows); row != NULL; row = next) {
         next = RB_NEXT(overlay_tree, &group->rows, row);
         RB_REMOVE(overlay_tree, &group->rows, row);
-        overlay_value_free(row);
-        pool_give(&overlay->row_pool, row);
+        overlay_row_free(overlay, row);
     }
     pool_give(&overlay->group_pool, group);
 }

@@ -41,12 +41,20 @@ struct row_sink {
     void (*oblige)(void *context, uint64_t number, uint16_t request_kind,
                    const union request *request);
     void (*discharge)(void *context, uint64_t number);
+    /* A row of this key will be put soon: fetches what that touches. May be NULL. */
+    void (*expect)(void *context, const struct row_key *key);
 };
 
 static inline enum status row_get(const struct row_view *view, const struct row_key *key,
                                   struct row_bytes *value)
 {
     return view->get(view->context, key, value);
+}
+
+static inline void row_expect(struct row_sink *sink, const struct row_key *key)
+{
+    if (sink->expect != NULL)
+        sink->expect(sink->view.context, key);
 }
 
 #endif

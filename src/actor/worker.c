@@ -117,8 +117,18 @@ static void beat(struct worker *worker)
 
 /* ---- one turn ---- */
 
-/* Some requests at a time, so that the memory of their actors, which lie anywhere, is on its way
- * while others are decided. */
+/* Fetches what deciding a request looks at; the next step looks at what this one has fetched. */
+static void expect(const struct worker *worker, const struct slot *slot, unsigned step)
+{
+    struct expectation expected = worker->behaviour->expect(slot->kind);
+    if (expected.kind != NULL && step < CACHE_EXPECT_STEPS)
+        cache_expect(&worker->cache, expected.kind, slot->actor, step);
+    if (expected.table != 0)
+        overlay_expect(&worker->overlay, expected.table, slot->actor, step);
+}
+
+/* Some requests at a time, so that the memory of their actors and rows, which lie anywhere, is on
+ * its way while others are decided. */
 static unsigned take_some(struct worker *worker, struct channel_consumer *channel)
 {
     enum { AHEAD = 16 };
@@ -126,15 +136,16 @@ static unsigned take_some(struct worker *worker, struct channel_consumer *channe
         struct slot *slot;
         uint64_t request_id;
     } taken[AHEAD];
-    const struct actor_kind *kind = worker->behaviour->kinds[0];
     unsigned count = 0, room = BATCH_REQUESTS_MAX - worker->batch.requests;
     uint64_t position = 0;
     while (count < AHEAD && count < room &&
            (taken[count].slot = channel_receive(channel, &taken[count].request_id, &position)) !=
                NULL)
-        cache_expect(&worker->cache, kind, taken[count++].slot->actor, 0);
-    for (unsigned i = 0; i < count; i++)
-        cache_expect(&worker->cache, kind, taken[i].slot->actor, 1);
+        count++;
+    if (worker->behaviour->expect != NULL && count > 1)
+        for (unsigned step = 0; step < OVERLAY_EXPECT_STEPS; step++)
+            for (unsigned i = 0; i < count; i++)
+                expect(worker, taken[i].slot, step);
     for (unsigned i = 0; i < count; i++)
         worker_decide_request(worker, channel, taken[i].slot, taken[i].request_id, 0);
     return count;

@@ -140,7 +140,7 @@ def test_it_sells_in_128_mib_of_memory(run, data):
     container.wait_ready()
     client = container.client()
     samples = parse_metrics(client.get("/metrics").body.decode())
-    assert samples["boxoffice_unsaved_limit_bytes", ()] == 8 << 20, "an eighth of the plan for 1 GiB"
+    assert samples["boxoffice_unsaved_limit_bytes", ()] == 12 << 20, "an eighth of the plan for 1 GiB"
     assert samples["boxoffice_connections_limit", ()] == 1250
     for reservation in range(1, 2001):
         answer = client.post("/reservations/confirm", {"reservationId": reservation})

@@ -139,7 +139,7 @@ def test_what_the_machine_gives_is_told(server, user):
         total(samples, "boxoffice_disk_size_bytes")
     assert total(samples, "boxoffice_connections_limit") == 10000
     assert total(samples, "boxoffice_journal_limit_bytes") == (1024 << 20) * 0.8
-    assert total(samples, "boxoffice_unsaved_limit_bytes") == 64 << 20
+    assert total(samples, "boxoffice_unsaved_limit_bytes") == 96 << 20
 
 
 def test_the_waiting_room_is_counted(start):

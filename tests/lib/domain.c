@@ -180,12 +180,12 @@ static void sink_discharge(void *context, uint64_t number)
 static void apply(struct domain *domain, const struct domain_event *event)
 {
     static union event body;
-    struct row_sink sink = {{domain, sink_get, sink_scan},
-                            sink_put,
-                            sink_delete,
-                            sink_timer,
-                            sink_oblige,
-                            sink_discharge};
+    struct row_sink sink = {.view = {domain, sink_get, sink_scan},
+                            .put = sink_put,
+                            .delete = sink_delete,
+                            .timer = sink_timer,
+                            .oblige = sink_oblige,
+                            .discharge = sink_discharge};
     check(event_decode(event->event_kind, &body, event->payload, event->size));
     struct event_view view = {event->sequence, event->aggregate,  event->aggregate_version,
                               event->at_ms,    event->event_kind, &body};
