@@ -59,6 +59,22 @@ static void concert_decide(struct decision *decision, const void *object,
     decision_reply(decision, OUTCOME_INTERNAL, REPLY_NONE);
 }
 
+/* The schedule of a reservation, its row's first field; deciding reads the rest. */
+static bool reservation_schedule(const struct row_view *rows, uint64_t reservation,
+                                 uint64_t *schedule)
+{
+    struct row_bytes value;
+    struct pack_reader reader;
+    struct row_key key = reservation_key(reservation);
+    if (row_get(rows, &key, &value) != STATUS_OK)
+        return false;
+    pack_reader_init(&reader, value.data, value.size);
+    (void)unpack_array(&reader, UINT32_MAX);
+    *schedule = unpack_u64(&reader);
+    check(!reader.failed);
+    return true;
+}
+
 static struct expectation seat_expect(uint16_t request_kind)
 {
     switch (request_kind) {
@@ -91,12 +107,7 @@ static enum status seat_route(const struct message *message, const struct row_vi
         *id = key_id;
         return STATUS_OK;
     }
-    struct reservation_row row;
-    struct row_key key = reservation_key(key_id);
-    if (!reservation_row_read(rows, &key, &row))
-        return STATUS_NOT_FOUND;
-    *id = row.schedule;
-    return STATUS_OK;
+    return reservation_schedule(rows, key_id, id) ? STATUS_OK : STATUS_NOT_FOUND;
 }
 
 /* ---- demo data: directories, concerts, schedules, holds ---- */

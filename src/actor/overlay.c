@@ -12,12 +12,12 @@ enum status overlay_init(struct overlay *overlay, struct state_reader *reader)
     TAILQ_INIT(&overlay->round);
     overlay->bucket_count = OVERLAY_BUCKETS_MIN;
     overlay->buckets = calloc(OVERLAY_BUCKETS_MIN, sizeof(struct overlay_owner *));
-    overlay->place_count = OVERLAY_BUCKETS_MIN;
-    overlay->places = calloc(OVERLAY_BUCKETS_MIN, sizeof *overlay->places);
-    if (overlay->buckets != NULL && overlay->places != NULL)
+    overlay->group_capacity = OVERLAY_BUCKETS_MIN;
+    overlay->groups = calloc(OVERLAY_BUCKETS_MIN, sizeof *overlay->groups);
+    if (overlay->buckets != NULL && overlay->groups != NULL)
         return STATUS_OK;
     free(overlay->buckets);
-    free(overlay->places);
+    free(overlay->groups);
     return STATUS_NO_MEMORY;
 }
 
@@ -37,7 +37,6 @@ void overlay_fini(struct overlay *overlay)
     free(overlay->buckets);
     pool_fini(&overlay->small_pool);
     pool_fini(&overlay->large_pool);
-    pool_fini(&overlay->group_pool);
     pool_fini(&overlay->owner_pool);
     memset(overlay, 0, sizeof *overlay);
 }
@@ -181,7 +180,7 @@ static struct overlay_row *row_make(struct overlay *overlay, struct overlay_owne
 {
     struct overlay_row *row = row_alloc(overlay, value_size);
     overlay_row_set_key(row, key);
-    overlay_group_insert(group, row);
+    overlay_group_insert(overlay, group, row);
     row->owner = owner;
     row->stamp = UINT64_MAX; /* its caller's to set */
     row->born = false;
@@ -202,9 +201,7 @@ static struct overlay_row *row_touch(struct overlay *overlay, struct overlay_own
     if (!overlay_row_is_at(row, key) && overlay_row_is_at(overlay->recent, key))
         row = overlay->recent;
     if (!overlay_row_is_at(row, key)) {
-        struct overlay_group *group = row != NULL && overlay_in_group(key, row->group)
-                                          ? row->group
-                                          : overlay_group_make(overlay, key);
+        struct overlay_group *group = overlay_group_for(overlay, key);
         row = overlay_group_search(group, key);
         if (row == NULL)
             row = row_make(overlay, owner, group, key, value_size);
@@ -301,7 +298,7 @@ bool overlay_saved(struct overlay *overlay, struct overlay_owner *owner, size_t 
         --*row_budget;
         owner->drop_next = TAILQ_NEXT(row, sibling);
         if (owner->drop_next != NULL)
-            overlay_group_expect(overlay, owner->drop_next);
+            overlay_remove_expect(overlay, owner->drop_next);
         if (row->stamp > owner->copied_stamp)
             continue;
         row_drop(overlay, owner, row);

@@ -18,7 +18,6 @@
  * are copied at once. */
 
 struct overlay_owner;
-struct overlay_group;
 
 /* Nearly every value fits into the row itself, so that a write is at most one allocation: rows come
  * in two sizes, bytes, value and all. */
@@ -27,7 +26,6 @@ enum { OVERLAY_ROW_SMALL = 192, OVERLAY_ROW_LARGE = 256 };
 struct overlay_row {
     TAILQ_ENTRY(overlay_row) sibling; /* in the owner, in the order of the first write */
     struct overlay_owner *owner;
-    struct overlay_group *group;
     uint64_t stamp; /* of its last write */
     uint8_t *value; /* `embedded` or on the heap */
     uint32_t size, capacity;
@@ -46,19 +44,12 @@ enum overlay_owner_state {
 
 RB_HEAD(overlay_tree, overlay_row);
 
-/* The rows whose keys begin with table and id. */
+/* The rows whose keys begin with the same table and id: an entry of the overlay's table of groups,
+ * which is open-addressed, so that what is looked for is nearly always where it begins. */
 struct overlay_group {
-    uint8_t table;
-    uint64_t id;
-    struct overlay_tree rows;
+    uint64_t word;            /* hash_word of table and id */
+    struct overlay_tree rows; /* empty: a free entry */
     struct overlay_row *last; /* the greatest; NULL when there is none, or it is not known */
-};
-
-/* Of the table of groups, open-addressed: what is looked for is nearly always where it begins, and
- * no group is touched that is not it. */
-struct overlay_place {
-    uint64_t word; /* hash_word of the group's table and id */
-    struct overlay_group *group;
 };
 
 struct overlay_owner {
@@ -85,8 +76,8 @@ struct overlay {
     struct state_reader *reader; /* not owned; may be NULL: rows in memory only */
     struct state_cursor *cursors[OVERLAY_SCANS_MAX]; /* made at first use */
     unsigned scan_depth;
-    struct overlay_place *places; /* at most half of them taken */
-    size_t place_count, group_count;
+    struct overlay_group *groups; /* at most half of the entries are taken */
+    size_t group_capacity, group_count;
     struct overlay_group **sorted; /* all groups in key order, for scans; NULL: out of date */
     struct overlay_owner **buckets;
     size_t bucket_count, owner_count;
@@ -95,7 +86,7 @@ struct overlay {
     uint64_t stamp;                  /* rises with every write */
     size_t row_count, bytes;         /* bytes: an estimate of the heap in use */
     struct overlay_row *recent;      /* the last one that was looked for and found; may be NULL */
-    struct pool small_pool, large_pool, group_pool, owner_pool;
+    struct pool small_pool, large_pool, owner_pool; /* rows, rows, owners */
 };
 
 enum status overlay_init(struct overlay *overlay, struct state_reader *reader);
@@ -119,7 +110,7 @@ void overlay_delete(struct overlay *overlay, struct overlay_owner *owner,
 
 /* The rows of this table and id will be looked for: fetches where they are found. What a step
  * fetches the next one looks at, so each step is done for some rows before the next one. */
-enum { OVERLAY_EXPECT_STEPS = 3 };
+enum { OVERLAY_EXPECT_STEPS = 2 };
 void overlay_expect(const struct overlay *overlay, char table, uint64_t id, unsigned step);
 
 /* A view over the rows here and those saved. */

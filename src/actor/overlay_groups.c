@@ -9,6 +9,8 @@
  * (with the last byte before it) decide nearly always: tag and a number or two. */
 enum { WORDS_BEGIN = 8, WORDS_END = 32 };
 
+enum { OVERLAY_GROUP_BYTES = 2 * sizeof(struct overlay_group) }; /* of the table, for each */
+
 static uint64_t word_at(const struct row_key *key, size_t at)
 {
     uint64_t word;
@@ -73,84 +75,80 @@ bool overlay_row_is_at(const struct overlay_row *row, const struct row_key *key)
     return row != NULL && row_key_equal(&row->key, key);
 }
 
-/* Where the group is, or where it would go: the next free place. */
-static struct overlay_place *place_of(const struct overlay *overlay, uint8_t table, uint64_t id)
+static uint64_t word_of(const struct row_key *key)
 {
-    uint64_t word = hash_word(table, id);
-    size_t at = hash_word_bucket(word, overlay->place_count);
-    for (;; at = (at + 1) & (overlay->place_count - 1)) {
-        struct overlay_place *place = &overlay->places[at];
-        if (place->group == NULL ||
-            (place->word == word && place->group->id == id && place->group->table == table))
-            return place;
+    return hash_word(key->data[0], row_key_u64(key, 1));
+}
+
+static bool is_free(const struct overlay_group *group)
+{
+    return RB_EMPTY(&group->rows);
+}
+
+static bool is_of(const struct overlay_group *group, const struct row_key *key)
+{
+    const struct row_key *own = &RB_ROOT(&group->rows)->key;
+    return own->data[0] == key->data[0] && row_key_u64(own, 1) == row_key_u64(key, 1);
+}
+
+struct overlay_group *overlay_group_at(const struct overlay *overlay, const struct row_key *key)
+{
+    uint64_t word = word_of(key);
+    size_t at = hash_word_bucket(word, overlay->group_capacity);
+    for (;; at = (at + 1) & (overlay->group_capacity - 1)) {
+        struct overlay_group *group = &overlay->groups[at];
+        if (is_free(group) || (group->word == word && is_of(group, key)))
+            return group;
     }
 }
 
 /* Moves those that would not be found any more up into the gap (Knuth, 6.4, algorithm R). */
-static void place_clear(struct overlay *overlay, struct overlay_place *place)
+static void entry_clear(struct overlay *overlay, struct overlay_group *cleared)
 {
-    size_t mask = overlay->place_count - 1, gap = (size_t)(place - overlay->places);
-    for (size_t at = (gap + 1) & mask; overlay->places[at].group != NULL; at = (at + 1) & mask) {
-        size_t home = hash_word_bucket(overlay->places[at].word, overlay->place_count);
+    struct overlay_group *groups = overlay->groups;
+    size_t mask = overlay->group_capacity - 1, gap = (size_t)(cleared - groups);
+    for (size_t at = (gap + 1) & mask; !is_free(&groups[at]); at = (at + 1) & mask) {
+        size_t home = hash_word_bucket(groups[at].word, overlay->group_capacity);
         if (((at - home) & mask) < ((at - gap) & mask))
             continue;
-        overlay->places[gap] = overlay->places[at];
+        groups[gap] = groups[at];
         gap = at;
     }
-    overlay->places[gap].group = NULL;
+    groups[gap] = (struct overlay_group){0};
 }
 
-static void grow_places(struct overlay *overlay)
+static void grow(struct overlay *overlay)
 {
-    struct overlay_place *old = overlay->places;
-    size_t old_count = overlay->place_count;
-    overlay->place_count = old_count * 2;
-    overlay->places = calloc(overlay->place_count, sizeof *overlay->places);
-    check(overlay->places != NULL);
-    for (size_t i = 0; i < old_count; i++)
-        if (old[i].group != NULL)
-            *place_of(overlay, old[i].group->table, old[i].group->id) = old[i];
+    struct overlay_group *old = overlay->groups;
+    size_t old_capacity = overlay->group_capacity;
+    overlay->group_capacity = old_capacity * 2;
+    overlay->groups = calloc(overlay->group_capacity, sizeof *overlay->groups);
+    check(overlay->groups != NULL);
+    for (size_t i = 0; i < old_capacity; i++)
+        if (!is_free(&old[i]))
+            *overlay_group_at(overlay, &RB_ROOT(&old[i].rows)->key) = old[i];
     free(old);
 }
 
+/* Entries have moved, or there are others. */
 static void forget_order(struct overlay *overlay)
 {
     free(overlay->sorted);
     overlay->sorted = NULL;
 }
 
-struct overlay_group *overlay_group_make(struct overlay *overlay, const struct row_key *key)
+struct overlay_group *overlay_group_for(struct overlay *overlay, const struct row_key *key)
 {
-    uint8_t table = key->data[0];
-    uint64_t id = row_key_u64(key, 1);
-    struct overlay_place *place = place_of(overlay, table, id);
-    if (place->group != NULL)
-        return place->group;
-    if (overlay->group_count >= overlay->place_count / 2) {
-        grow_places(overlay);
-        place = place_of(overlay, table, id);
+    if (overlay->group_count >= overlay->group_capacity / 2) {
+        grow(overlay);
+        forget_order(overlay);
     }
-    struct overlay_group *group = pool_take(&overlay->group_pool, sizeof *group);
-    *group = (struct overlay_group){.table = table, .id = id};
-    RB_INIT(&group->rows);
-    *place = (struct overlay_place){hash_word(table, id), group};
-    forget_order(overlay);
-    overlay->group_count++;
-    overlay->bytes += pool_round(sizeof *group);
-    return group;
-}
-
-static void group_free(struct overlay *overlay, struct overlay_group *group)
-{
-    place_clear(overlay, place_of(overlay, group->table, group->id));
-    forget_order(overlay);
-    overlay->group_count--;
-    overlay->bytes -= pool_round(sizeof *group);
-    pool_give(&overlay->group_pool, group);
+    return overlay_group_at(overlay, key);
 }
 
 /* What is numbered is written in order, so most keys that are not here yet are beyond the last. */
-struct overlay_row *overlay_group_search(struct overlay_group *group, const struct row_key *key)
+struct overlay_row *overlay_group_search(const struct overlay_group *group,
+                                         const struct row_key *key)
 {
     struct wanted wanted = want(key);
     if (group->last != NULL && wanted_order(&wanted, group->last) > 0)
@@ -164,25 +162,19 @@ struct overlay_row *overlay_group_search(struct overlay_group *group, const stru
 
 struct overlay_row *overlay_row_find(const struct overlay *overlay, const struct row_key *key)
 {
-    struct overlay_group *group = overlay_group_find(overlay, key);
-    return group == NULL ? NULL : overlay_group_search(group, key);
+    return overlay_group_search(overlay_group_at(overlay, key), key);
 }
 
-bool overlay_in_group(const struct row_key *key, const struct overlay_group *group)
-{
-    return key->data[0] == group->table && row_key_u64(key, 1) == group->id;
-}
-
-struct overlay_group *overlay_group_find(const struct overlay *overlay, const struct row_key *key)
-{
-    return place_of(overlay, key->data[0], row_key_u64(key, 1))->group;
-}
-
-void overlay_group_insert(struct overlay_group *group, struct overlay_row *row)
+void overlay_group_insert(struct overlay *overlay, struct overlay_group *group,
+                          struct overlay_row *row)
 {
     struct overlay_row *last = group->last;
-    row->group = group;
-    if (last != NULL && row_order(last, row) < 0) {
+    if (is_free(group)) {
+        group->word = word_of(&row->key);
+        overlay->group_count++;
+        overlay->bytes += OVERLAY_GROUP_BYTES;
+        forget_order(overlay);
+    } else if (last != NULL && row_order(last, row) < 0) {
         RB_SET(row, last, node);
         RB_RIGHT(last, node) = row;
         overlay_tree_RB_INSERT_COLOR(&group->rows, row);
@@ -197,36 +189,34 @@ void overlay_group_insert(struct overlay_group *group, struct overlay_row *row)
 void overlay_expect(const struct overlay *overlay, char table, uint64_t id, unsigned step)
 {
     uint64_t word = hash_word((uint8_t)table, id);
-    const struct overlay_place *place =
-        &overlay->places[hash_word_bucket(word, overlay->place_count)];
+    const struct overlay_group *group =
+        &overlay->groups[hash_word_bucket(word, overlay->group_capacity)];
     if (step == 0) {
-        __builtin_prefetch(place);
-        return;
+        __builtin_prefetch(group);
+    } else if (group->word == word) {
+        overlay_row_expect(RB_ROOT(&group->rows));
+        overlay_row_expect(group->last);
     }
-    if (place->group == NULL || place->word != word)
-        return;
-    if (step == 1) {
-        __builtin_prefetch(place->group);
-        return;
-    }
-    overlay_row_expect(RB_ROOT(&place->group->rows));
-    overlay_row_expect(place->group->last);
 }
 
-void overlay_group_expect(const struct overlay *overlay, const struct overlay_row *row)
+void overlay_remove_expect(const struct overlay *overlay, const struct overlay_row *row)
 {
-    __builtin_prefetch(row->group);
     overlay_expect(overlay, (char)row->key.data[0], row_key_u64(&row->key, 1), 0);
     overlay_row_expect(TAILQ_NEXT(row, sibling));
 }
 
 void overlay_group_remove(struct overlay *overlay, struct overlay_row *row)
 {
-    if (row->group->last == row)
-        row->group->last = NULL;
-    RB_REMOVE(overlay_tree, &row->group->rows, row);
-    if (RB_EMPTY(&row->group->rows))
-        group_free(overlay, row->group);
+    struct overlay_group *group = overlay_group_at(overlay, &row->key);
+    if (group->last == row)
+        group->last = NULL;
+    RB_REMOVE(overlay_tree, &group->rows, row);
+    if (!is_free(group))
+        return;
+    entry_clear(overlay, group);
+    overlay->group_count--;
+    overlay->bytes -= OVERLAY_GROUP_BYTES;
+    forget_order(overlay);
 }
 
 struct overlay_row *overlay_row_step(struct overlay_row *row, bool descending)
@@ -256,14 +246,12 @@ static void group_fini(struct overlay *overlay, struct overlay_group *group)
         RB_REMOVE(overlay_tree, &group->rows, row);
         overlay_row_free(overlay, row);
     }
-    pool_give(&overlay->group_pool, group);
 }
 
 void overlay_groups_fini(struct overlay *overlay)
 {
-    for (size_t i = 0; i < overlay->place_count; i++)
-        if (overlay->places[i].group != NULL)
-            group_fini(overlay, overlay->places[i].group);
-    free(overlay->places);
+    for (size_t i = 0; i < overlay->group_capacity; i++)
+        group_fini(overlay, &overlay->groups[i]);
+    free(overlay->groups);
     free(overlay->sorted);
 }

@@ -50,13 +50,15 @@ struct walk {
     struct overlay_row *row;
 };
 
+static int group_order(const struct overlay_group *group, const struct row_key *key)
+{
+    return memcmp(RB_ROOT(&group->rows)->key.data, key->data, OVERLAY_GROUP_KEY_SIZE);
+}
+
 static int by_table_and_id(const void *a, const void *b)
 {
-    const struct overlay_group *x = *(struct overlay_group *const *)a;
-    const struct overlay_group *y = *(struct overlay_group *const *)b;
-    if (x->table != y->table)
-        return x->table < y->table ? -1 : 1;
-    return (x->id > y->id) - (x->id < y->id);
+    const struct overlay_group *other = *(struct overlay_group *const *)b;
+    return group_order(*(struct overlay_group *const *)a, &RB_ROOT(&other->rows)->key);
 }
 
 static void sort_groups(struct overlay *overlay)
@@ -65,9 +67,9 @@ static void sort_groups(struct overlay *overlay)
         return;
     size_t count = 0;
     overlay->sorted = overlay_alloc((overlay->group_count + 1) * sizeof(struct overlay_group *));
-    for (size_t i = 0; i < overlay->place_count; i++)
-        if (overlay->places[i].group != NULL)
-            overlay->sorted[count++] = overlay->places[i].group;
+    for (size_t i = 0; i < overlay->group_capacity; i++)
+        if (!RB_EMPTY(&overlay->groups[i].rows))
+            overlay->sorted[count++] = &overlay->groups[i];
     qsort(overlay->sorted, count, sizeof(struct overlay_group *), by_table_and_id);
 }
 
@@ -76,12 +78,10 @@ static size_t lower_bound(const struct overlay *overlay, const struct row_key *s
 {
     struct row_key padded = {.size = OVERLAY_GROUP_KEY_SIZE};
     memcpy(padded.data, start->data, start->size < padded.size ? start->size : padded.size);
-    struct overlay_group wanted = {.table = padded.data[0], .id = row_key_u64(&padded, 1)};
-    const struct overlay_group *key = &wanted;
     size_t low = 0, high = overlay->group_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (by_table_and_id(&overlay->sorted[middle], &key) < 0)
+        if (group_order(overlay->sorted[middle], &padded) < 0)
             low = middle + 1;
         else
             high = middle;
@@ -108,9 +108,9 @@ static void walk_begin(struct walk *walk, struct overlay *overlay, const struct 
 {
     *walk = (struct walk){.descending = descending};
     if (prefix->size >= OVERLAY_GROUP_KEY_SIZE) {
-        walk->one = overlay_group_find(overlay, prefix);
+        walk->one = overlay_group_at(overlay, prefix);
         walk->groups = &walk->one;
-        walk->count = walk->one != NULL;
+        walk->count = !RB_EMPTY(&walk->one->rows);
         walk->at = descending ? walk->count : 0;
     } else {
         sort_groups(overlay);
