@@ -50,7 +50,7 @@ static enum status last_of(struct journal_block block, struct journal_event *eve
 static enum status read_last_transaction(MDB_cursor *cursor, struct journal *journal)
 {
     MDB_val key;
-    struct journal_block block;
+    struct journal_block block = {0};
     struct journal_event last = {0};
     enum status status = block_at(cursor, MDB_LAST, &key, &block);
     if (status == STATUS_NOT_FOUND) {
@@ -86,7 +86,7 @@ enum status journal_refresh(struct journal *journal, MDB_txn *txn)
 {
     MDB_cursor *cursor;
     MDB_val key;
-    struct journal_block block;
+    struct journal_block block = {0};
     journal->pages_used = lmdb_pages_used(&journal->lmdb, txn);
     int error = mdb_cursor_open(txn, journal->lmdb.dbi, &cursor);
     if (error != 0)
@@ -128,7 +128,7 @@ static enum status walk(struct journal *journal, uint64_t from,
 {
     MDB_cursor *cursor;
     MDB_val key;
-    struct journal_block block;
+    struct journal_block block = {0};
     int error = mdb_cursor_open(journal->read_txn, journal->lmdb.dbi, &cursor);
     if (error != 0)
         return lmdb_status(error);

@@ -283,6 +283,16 @@ static void slice_add(struct slice *slice, const struct overlay_row *row)
     slice->used += row->size;
 }
 
+/* Fetches what comes after the entry at `at`: owners and rows lie anywhere. */
+static void expect_entries(const struct checkpoint *checkpoint, size_t at)
+{
+    const struct round_entry *entries = checkpoint->entries;
+    if (at + 4 < checkpoint->entry_count)
+        overlay_owner_expect(entries[at + 4].owner);
+    if (at + 2 < checkpoint->entry_count)
+        overlay_row_expect(TAILQ_FIRST(&entries[at + 2].owner->rows));
+}
+
 static void copy_owner(struct checkpoint *checkpoint, struct overlay_owner *owner)
 {
     const struct overlay_row *row;
@@ -302,6 +312,7 @@ static void step_copy(struct checkpoint *checkpoint, size_t budget, uint64_t las
            slice->row_count < CHECKPOINT_SLICE_ROWS) {
         if (slice->row_count >= row_count)
             return;
+        expect_entries(checkpoint, checkpoint->next_entry);
         copy_owner(checkpoint, checkpoint->entries[checkpoint->next_entry++].owner);
     }
     slice->covered = checkpoint->next_entry == checkpoint->entry_count
@@ -320,10 +331,13 @@ static void begin_slice(struct checkpoint *checkpoint)
 
 static void step_drop(struct checkpoint *checkpoint, size_t budget)
 {
-    for (; checkpoint->next_drop < checkpoint->next_entry; checkpoint->next_drop++)
+    for (; checkpoint->next_drop < checkpoint->next_entry; checkpoint->next_drop++) {
+        if (checkpoint->next_drop + 4 < checkpoint->next_entry)
+            expect_entries(checkpoint, checkpoint->next_drop);
         if (!overlay_saved(checkpoint->overlay, checkpoint->entries[checkpoint->next_drop].owner,
                            &budget))
             return;
+    }
     checkpoint->rows += checkpoint->slice.row_count;
     if (checkpoint->slice.covered == 0) {
         begin_slice(checkpoint);

@@ -81,6 +81,11 @@ static struct overlay_owner *owner_find(const struct overlay *overlay, uint8_t k
     return owner;
 }
 
+void overlay_touch_expect(const struct overlay *overlay, uint8_t kind, uint64_t id)
+{
+    __builtin_prefetch(&overlay->buckets[bucket_of(overlay, kind, id)]);
+}
+
 struct overlay_owner *overlay_touch(struct overlay *overlay, uint8_t kind, uint64_t id,
                                     uint64_t sequence, struct overlay_owner **known)
 {
@@ -286,6 +291,12 @@ void overlay_row_expect(const struct overlay_row *row)
 {
     for (size_t at = 0; row != NULL && at < OVERLAY_ROW_SMALL; at += POOL_LINE)
         __builtin_prefetch((const char *)row + at);
+}
+
+void overlay_owner_expect(const struct overlay_owner *owner)
+{
+    for (size_t at = 0; at < sizeof *owner; at += POOL_LINE)
+        __builtin_prefetch((const char *)owner + at);
 }
 
 bool overlay_saved(struct overlay *overlay, struct overlay_owner *owner, size_t *row_budget)

@@ -113,6 +113,9 @@ void overlay_delete(struct overlay *overlay, struct overlay_owner *owner,
 enum { OVERLAY_EXPECT_STEPS = 2 };
 void overlay_expect(const struct overlay *overlay, char table, uint64_t id, unsigned step);
 
+/* overlay_touch will look for this owner. */
+void overlay_touch_expect(const struct overlay *overlay, uint8_t kind, uint64_t id);
+
 /* A view over the rows here and those saved. */
 struct row_view overlay_view(struct overlay *overlay);
 /* After reads that did not come to their end (check_contain). */
@@ -128,6 +131,8 @@ struct overlay_owner *overlay_round_next(struct overlay *overlay);
 /* Fetches a row (or NULL) that the caller is about to look at. The rows of an owner lie anywhere,
  * and nobody has looked at them for a while. */
 void overlay_row_expect(const struct overlay_row *row);
+/* The same for an owner. */
+void overlay_owner_expect(const struct overlay_owner *owner);
 /* The owner's rows are copied by the caller now, all at once. */
 void overlay_saving(const struct overlay *overlay, struct overlay_owner *owner);
 /* The slice with this owner's rows is committed: drops what has not changed since, at most

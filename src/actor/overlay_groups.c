@@ -18,6 +18,12 @@ static uint64_t word_at(const struct row_key *key, size_t at)
     return be64toh(word);
 }
 
+/* When the words are the same: there is hardly ever more. */
+static int rest_order(const struct row_key *a, const struct row_key *b)
+{
+    return a->size == b->size && a->size <= WORDS_END ? 0 : row_key_compare(a, b);
+}
+
 /* As row_key_compare, for keys that are zero beyond their size. */
 static int row_order(const struct overlay_row *a, const struct overlay_row *b)
 {
@@ -26,7 +32,7 @@ static int row_order(const struct overlay_row *a, const struct overlay_row *b)
         if (x != y)
             return x < y ? -1 : 1;
     }
-    return row_key_compare(&a->key, &b->key);
+    return rest_order(&a->key, &b->key);
 }
 
 /* A key that is looked for: its words as if it were zero beyond its size. */
@@ -54,7 +60,7 @@ static int wanted_order(const struct wanted *wanted, const struct overlay_row *r
         if (x != y)
             return x < y ? -1 : 1;
     }
-    return row_key_compare(wanted->key, &row->key);
+    return rest_order(wanted->key, &row->key);
 }
 
 #pragma GCC diagnostic push

@@ -123,6 +123,8 @@ static void expect(const struct worker *worker, const struct slot *slot, unsigne
     struct expectation expected = worker->behaviour->expect(slot->kind);
     if (expected.kind != NULL && step < CACHE_EXPECT_STEPS)
         cache_expect(&worker->cache, expected.kind, slot->actor, step);
+    if (expected.kind != NULL && step == 0)
+        overlay_touch_expect(&worker->overlay, expected.kind->number, slot->actor);
     if (expected.table != 0)
         overlay_expect(&worker->overlay, expected.table, slot->actor, step);
 }
