@@ -355,6 +355,41 @@ static void test_rows_are_in_order_whatever_came_and_went(void **state)
     }
 }
 
+/* Two tables' rows whose ids differ in what the hash takes for the table: each has a namesake. */
+static struct row_key namesake(unsigned number)
+{
+    uint64_t id = number / 2 + 1;
+    return number % 2 == 0 ? row_key_of('w', id)
+                           : row_key_of('v', id ^ (uint64_t)('v' ^ 'w') << 56);
+}
+
+static void test_groups_are_found_whatever_came_and_went(void **state)
+{
+    struct fixture *fixture = *state;
+    enum { ROWS = 3000, STEPS = 30000 };
+    static bool present[ROWS];
+    memset(present, 0, sizeof present);
+    uint64_t random = 1;
+    for (uint64_t step = 1; step <= STEPS; step++) {
+        random = random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        /* More and more, then less and less. */
+        unsigned number = (unsigned)((random >> 33) % ROWS);
+        bool wanted = step <= STEPS / 2 || (random >> 32) % 8 == 0;
+        if (present[number] && !wanted)
+            delete (fixture, 1, step, namesake(number));
+        else if (!present[number] && wanted)
+            put_new(fixture, 1, step, namesake(number));
+        present[number] = wanted;
+        for (unsigned i = 0; step % 1000 == 0 && i < ROWS; i++)
+            assert_row(fixture, namesake(i), present[i] ? "new" : NULL);
+    }
+    for (unsigned i = 0; i < ROWS; i++)
+        if (present[i])
+            delete (fixture, 1, STEPS, namesake(i));
+    assert_int_equal(fixture->overlay.group_count, 0);
+    assert_int_equal(fixture->overlay.row_count, 0);
+}
+
 static void test_long_values_and_growth_keep_their_bytes(void **state)
 {
     struct fixture *fixture = *state;
@@ -410,6 +445,7 @@ int main(void)
         TEST(test_new_row_that_is_deleted_after_it_was_copied_is_deleted_again),
         TEST(test_new_row_that_is_deleted_while_others_leave_is_no_obstacle),
         TEST(test_rows_are_in_order_whatever_came_and_went),
+        TEST(test_groups_are_found_whatever_came_and_went),
         TEST(test_long_values_and_growth_keep_their_bytes),
         TEST(test_covers_everything_when_nothing_is_unsaved),
         TEST(test_bytes_return_to_zero),
