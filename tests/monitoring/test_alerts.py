@@ -141,7 +141,7 @@ def test_every_alert_arrives_and_so_does_its_end(stack, tmp_path, sinks, small_d
     stack.prometheus(prometheus / "prometheus.yml")
 
     # A journal that fills with demo data, and a broker that is not there.
-    server = start(*SERVER, "--demo-holds", 115000, "--kafka", "kafka:9", data=small_disk / "data",
+    server = start(*SERVER, "--demo-holds", 140000, "--kafka", "kafka:9", data=small_disk / "data",
                    command_prefix=memory.prefix)
     order_breaker(server, "seat-0", "DISABLED")  # so that slow requests stay slow
     order_breaker(server, "wallet-0", "FORCED_OPEN")
