@@ -238,6 +238,47 @@ static void the_floor_counts_in_an_empty_journal(void **state)
     journal_close(journal);
 }
 
+struct seen {
+    uint64_t first, count;
+};
+
+static bool note_seen(void *context, const struct journal_event *event)
+{
+    struct seen *seen = context;
+    assert_true(is_test_event(event));
+    if (seen->count++ == 0)
+        seen->first = event->sequence;
+    return true;
+}
+
+/* Within a block, at its ends, at trailers, and beyond the last record. */
+static void a_read_begins_at_any_record(void **state)
+{
+    (void)state;
+    static const unsigned counts[] = {1, 100, 3, 57, 0, 30};
+    enum { FLOOR = 40, LAST = FLOOR + 1 + 100 + 3 + 57 + 0 + 30 + 6 };
+    bool is_event[LAST + 1] = {false};
+    uint64_t last = FLOOR;
+    struct journal *journal = journal_of("journal", FLOOR);
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        assert_int_equal(commit_test_events(journal, counts[i]), STATUS_OK);
+        for (unsigned n = 0; n < counts[i]; n++)
+            is_event[++last] = true;
+        last++; /* the trailer */
+    }
+    assert_int_equal(journal_last_sequence(journal), LAST);
+    struct seen expected = {0};
+    for (uint64_t from = LAST + 2; from > 0; from--) {
+        struct seen seen = {0};
+        if (from <= LAST && is_event[from])
+            expected = (struct seen){from, expected.count + 1};
+        assert_int_equal(journal_read(journal, from, note_seen, &seen), STATUS_OK);
+        assert_int_equal(seen.count, expected.count);
+        assert_int_equal(seen.first, expected.first);
+    }
+    journal_close(journal);
+}
+
 static bool stop_at_third(void *context, const struct journal_event *event)
 {
     (void)event;
@@ -316,6 +357,7 @@ int main(void)
         scratch_test(trimming_is_bounded_and_keeps_the_last_trailer),
         scratch_test(sequences_never_come_back),
         scratch_test(the_floor_counts_in_an_empty_journal),
+        scratch_test(a_read_begins_at_any_record),
         scratch_test(a_read_stops_when_told),
         scratch_test(a_probe_repeats_the_last_trailer),
         scratch_test(the_file_is_filled_ahead_but_never_beyond_the_map),
