@@ -48,12 +48,12 @@ typedef enum status (*verify_cb)(const MDB_val *key, const MDB_val *value, uint6
 
 static enum status verify_block(const MDB_val *key, const MDB_val *value, uint64_t *count)
 {
-    struct journal_event event;
+    struct journal_event last = {0};
     struct journal_block block = journal_block_of(key, value);
-    enum status status;
-    while ((status = journal_block_next(&block, &event)) == STATUS_OK)
-        ++*count;
-    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+    enum status status = journal_block_verify(block, &last);
+    if (status == STATUS_OK)
+        *count += last.sequence - block.sequence + 1;
+    return status;
 }
 
 static enum status verify_row(const MDB_val *key, const MDB_val *value, uint64_t *count)

@@ -12,13 +12,6 @@
  * What fails within it may have reached the disk or not, so the journal is broken from then on:
  * only a new open can tell. */
 
-/* Two blocks of this size fill a leaf page: 16 bytes of header, and for each 2 of its place, 8 of a
- * node's header and the key. LMDB puts a larger value on pages of its own. */
-static size_t block_size_max(const struct lmdb_env *lmdb)
-{
-    return (size_t)(lmdb->page_size - 16) / 2 - 2 - 8 - JOURNAL_KEY_SIZE;
-}
-
 enum status journal_open(struct journal **journal, const char *directory,
                          const struct journal_options *options)
 {
@@ -32,7 +25,6 @@ enum status journal_open(struct journal **journal, const char *directory,
                                                    : LMDB_WRITE;
     enum status status = lmdb_open(&made->lmdb, directory, options->map_size, access);
     if (status == STATUS_OK) {
-        made->block_size_max = block_size_max(&made->lmdb);
         made->fill.ahead = access == LMDB_WRITE ? options->fill_ahead : 0;
         made->fill.limit = made->lmdb.page_count * made->lmdb.page_size;
         status = journal_read_begin(made);
@@ -123,6 +115,13 @@ enum status journal_begin_trim(struct journal *journal)
     return begin(journal, true);
 }
 
+/* Two blocks of this size fill a leaf page: 16 bytes of header, and for each 2 of its place, 8 of a
+ * node's header and the key. LMDB puts a larger value on pages of its own. */
+static size_t block_size_max(const struct lmdb_env *lmdb)
+{
+    return (size_t)(lmdb->page_size - 16) / 2 - 2 - 8 - JOURNAL_KEY_SIZE;
+}
+
 /* Puts the block under way, if it has records. */
 static enum status put_block(struct journal *journal)
 {
@@ -142,7 +141,7 @@ static enum status put(struct journal *journal, const struct journal_event *even
     if (event->payload_size > JOURNAL_PAYLOAD_MAX)
         return STATUS_TOO_BIG;
     size_t size = journal_record_size(event);
-    if (journal->block_size + size > journal->block_size_max) {
+    if (journal->block_size + size > block_size_max(&journal->lmdb)) {
         enum status status = put_block(journal);
         if (status != STATUS_OK)
             return status;
@@ -190,8 +189,9 @@ static enum status trim(struct journal *journal, MDB_cursor *cursor, uint64_t be
     while (journal->txn_trimmed < JOURNAL_TRIM_MAX) {
         uint64_t first = 0, next = 0;
         enum status status = sequence_at(cursor, MDB_FIRST, &first);
-        if (status == STATUS_OK)
-            status = sequence_at(cursor, MDB_NEXT, &next);
+        if (status != STATUS_OK)
+            return status == STATUS_NOT_FOUND ? STATUS_CORRUPT : status;
+        status = sequence_at(cursor, MDB_NEXT, &next);
         if (status == STATUS_NOT_FOUND || (status == STATUS_OK && next > below))
             return STATUS_OK;
         if (status == STATUS_OK)

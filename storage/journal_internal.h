@@ -35,7 +35,7 @@ struct journal {
     uint64_t txn_trimmed;
 
     uint64_t block_first; /* of the block under way, when it has records */
-    size_t block_size, block_size_max;
+    size_t block_size;
     uint8_t block[JOURNAL_BLOCK_SIZE_MAX];
 };
 
@@ -65,6 +65,8 @@ struct journal_block journal_block_of(const MDB_val *key, const MDB_val *value);
  * STATUS_CORRUPT (CRC, size; version of the block): only event->sequence is set, and the next call
  * goes on behind it where its size can be believed. */
 enum status journal_block_next(struct journal_block *block, struct journal_event *event);
+/* Every record that is left; *last: the last of them. STATUS_CORRUPT: one is damaged. */
+enum status journal_block_verify(struct journal_block block, struct journal_event *last);
 /* To the first record >= sequence, without a look at those before it. */
 void journal_block_skip_to(struct journal_block *block, uint64_t sequence);
 /* The sequence of its last record. */

@@ -29,16 +29,6 @@ static enum status block_at(MDB_cursor *cursor, MDB_cursor_op op, MDB_val *key,
     return STATUS_OK;
 }
 
-/* Verifies the records of a block; *last is the last of them. */
-static enum status verify_block(struct journal_block block, struct journal_event *last)
-{
-    struct journal_event event = {0};
-    enum status status;
-    while ((status = journal_block_next(&block, &event)) == STATUS_OK)
-        *last = event;
-    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
-}
-
 static enum status last_of(struct journal_block block, struct journal_event *event)
 {
     journal_block_skip_to(&block, journal_block_last(block));
@@ -58,7 +48,7 @@ static enum status read_last_transaction(MDB_cursor *cursor, struct journal *jou
         return STATUS_OK;
     }
     if (status == STATUS_OK)
-        status = verify_block(block, &last);
+        status = journal_block_verify(block, &last);
     if (status == STATUS_OK)
         status = journal_trailer_decode(&last, &journal->trailer);
     if (status != STATUS_OK)
@@ -70,7 +60,7 @@ static enum status read_last_transaction(MDB_cursor *cursor, struct journal *jou
             status = last_of(block, &last);
         is_older = status == STATUS_OK && last.kind == EVENT_TRAILER;
         if (status == STATUS_OK && !is_older)
-            status = verify_block(block, &last);
+            status = journal_block_verify(block, &last);
     }
     if (status != STATUS_OK && status != STATUS_NOT_FOUND)
         return status;

@@ -105,6 +105,15 @@ enum status journal_block_next(struct journal_block *block, struct journal_event
     return STATUS_OK;
 }
 
+enum status journal_block_verify(struct journal_block block, struct journal_event *last)
+{
+    struct journal_event event;
+    enum status status;
+    while ((status = journal_block_next(&block, &event)) == STATUS_OK)
+        *last = event;
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
 void journal_block_skip_to(struct journal_block *block, uint64_t sequence)
 {
     size_t size;

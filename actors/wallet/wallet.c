@@ -10,7 +10,7 @@ static enum status wallet_load(void *object, const struct row_view *rows)
         return STATUS_NOT_FOUND;
     wallet->base.last_sequence = wallet->row.last_sequence;
     if (wallet->row.live_keys > 0)
-        wallet->oldest_key_ms = idempotency_oldest_ms(rows, 'w', wallet->base.id);
+        wallet->oldest_key_ms = idempotency_oldest_ms(rows, WALLET_TABLE, wallet->base.id);
     return STATUS_OK;
 }
 

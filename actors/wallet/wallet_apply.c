@@ -16,7 +16,7 @@ static void drop_keys(struct wallet *wallet, struct row_sink *sink, uint64_t cou
 {
     struct idempotency_name dropped[IDEMPOTENCY_DROPS_MAX];
     check(count <= wallet->row.live_keys);
-    idempotency_drop(sink, 'w', wallet->base.id, (unsigned)count, dropped);
+    idempotency_drop(sink, WALLET_TABLE, wallet->base.id, (unsigned)count, dropped);
     wallet->row.live_keys -= count;
 }
 
@@ -26,15 +26,15 @@ static void store_key(struct wallet *wallet, struct row_sink *sink, enum request
     if (length == 0)
         return;
     struct idempotency_name name = idempotency_name((uint64_t)route, text, length);
-    struct row_key key = idempotency_key('w', wallet->base.id, &name);
+    struct row_key key = idempotency_key(WALLET_TABLE, wallet->base.id, &name);
     struct idempotency_row old = {0};
     if (!idempotency_row_read(&sink->view, &key, &old))
         wallet->row.live_keys++;
     uint8_t data[ROW_SIZE_MAX(idempotency_row)];
     size_t size = idempotency_row_encode(answer, data, sizeof data);
     check(size > 0);
-    idempotency_put(sink, 'w', wallet->base.id, &name, old.expires_at_ms, answer->expires_at_ms,
-                    data, size);
+    idempotency_put(sink, WALLET_TABLE, wallet->base.id, &name, old.expires_at_ms,
+                    answer->expires_at_ms, data, size);
 }
 
 /* Drops the keys that the event drops and stores the one that it carries, if any, with its answer.
@@ -46,9 +46,10 @@ static void change_keys(struct wallet *wallet, struct row_sink *sink, enum reque
     drop_keys(wallet, sink, dropped);
     store_key(wallet, sink, route, text, length, answer);
     if (dropped > 0 || length > 0)
-        wallet->oldest_key_ms = wallet->row.live_keys > 0
-                                    ? idempotency_oldest_ms(&sink->view, 'w', wallet->base.id)
-                                    : 0;
+        wallet->oldest_key_ms =
+            wallet->row.live_keys > 0
+                ? idempotency_oldest_ms(&sink->view, WALLET_TABLE, wallet->base.id)
+                : 0;
 }
 
 static void apply_charged(struct wallet *wallet, const struct event_view *event,

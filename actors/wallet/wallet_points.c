@@ -71,7 +71,7 @@ static bool key_replies(struct decision *decision, const struct wallet *wallet,
     uint64_t user = wallet->base.id;
     struct idempotency_name name =
         idempotency_name((uint64_t)entry->route, entry->key, entry->key_length);
-    struct row_key key = idempotency_key('w', user, &name);
+    struct row_key key = idempotency_key(WALLET_TABLE, user, &name);
     struct idempotency_row row;
     if (!idempotency_row_read(decision->rows, &key, &row) || row.expires_at_ms <= decision->now_ms)
         return false;
@@ -86,7 +86,7 @@ static uint64_t keys_due(const struct decision *decision, const struct wallet *w
 {
     if (wallet->oldest_key_ms == 0 || wallet->oldest_key_ms > decision->now_ms)
         return 0;
-    return idempotency_due(decision->rows, 'w', wallet->base.id, decision->now_ms);
+    return idempotency_due(decision->rows, WALLET_TABLE, wallet->base.id, decision->now_ms);
 }
 
 /* True when the request may have its effect; otherwise it has been answered. */

@@ -24,7 +24,7 @@ static inline struct row_key wallet_key(uint64_t user)
 }
 static inline struct row_key transaction_prefix(uint64_t user)
 {
-    struct row_key key = row_key_of('w', user);
+    struct row_key key = wallet_key(user);
     row_key_add_tag(&key, 'x');
     return key;
 }
@@ -36,7 +36,7 @@ static inline struct row_key transaction_key(uint64_t user, uint64_t transaction
 }
 static inline struct row_key verdict_key(uint64_t user, uint64_t reservation)
 {
-    struct row_key key = row_key_of('w', user);
+    struct row_key key = wallet_key(user);
     row_key_add_tag(&key, 'v');
     row_key_add_u64(&key, reservation);
     return key;

@@ -154,13 +154,13 @@ struct seed_event {
     union event body;
 };
 
-/* What a worker runs. */
 /* What deciding a request looks at first: the actor and the rows whose id is the request's key. */
 struct expectation {
     const struct actor_kind *kind; /* NULL: none is known yet */
     char table;                    /* of the rows; 0: none */
 };
 
+/* What a worker runs. */
 struct behaviour {
     enum role role;
     const struct actor_kind *const *kinds; /* NULL-terminated */

@@ -283,14 +283,15 @@ static void slice_add(struct slice *slice, const struct overlay_row *row)
     slice->used += row->size;
 }
 
-/* Fetches what comes after the entry at `at`: owners and rows lie anywhere. */
-static void expect_entries(const struct checkpoint *checkpoint, size_t at)
+/* Fetches what comes after the entry at `at`, up to `end`: owners and rows lie anywhere. First the
+ * owner, and some entries later, when it is there, the row that it names. */
+static void expect_entries(const struct round_entry *entries, size_t at, size_t end)
 {
-    const struct round_entry *entries = checkpoint->entries;
-    if (at + 4 < checkpoint->entry_count)
-        overlay_owner_expect(entries[at + 4].owner);
-    if (at + 2 < checkpoint->entry_count)
-        overlay_row_expect(TAILQ_FIRST(&entries[at + 2].owner->rows));
+    enum { OWNERS_AHEAD = 4, ROWS_AHEAD = 2 };
+    if (at + OWNERS_AHEAD < end)
+        overlay_owner_expect(entries[at + OWNERS_AHEAD].owner);
+    if (at + ROWS_AHEAD < end)
+        overlay_row_expect(TAILQ_FIRST(&entries[at + ROWS_AHEAD].owner->rows));
 }
 
 static void copy_owner(struct checkpoint *checkpoint, struct overlay_owner *owner)
@@ -312,7 +313,7 @@ static void step_copy(struct checkpoint *checkpoint, size_t budget, uint64_t las
            slice->row_count < CHECKPOINT_SLICE_ROWS) {
         if (slice->row_count >= row_count)
             return;
-        expect_entries(checkpoint, checkpoint->next_entry);
+        expect_entries(checkpoint->entries, checkpoint->next_entry, checkpoint->entry_count);
         copy_owner(checkpoint, checkpoint->entries[checkpoint->next_entry++].owner);
     }
     slice->covered = checkpoint->next_entry == checkpoint->entry_count
@@ -332,8 +333,7 @@ static void begin_slice(struct checkpoint *checkpoint)
 static void step_drop(struct checkpoint *checkpoint, size_t budget)
 {
     for (; checkpoint->next_drop < checkpoint->next_entry; checkpoint->next_drop++) {
-        if (checkpoint->next_drop + 4 < checkpoint->next_entry)
-            expect_entries(checkpoint, checkpoint->next_drop);
+        expect_entries(checkpoint->entries, checkpoint->next_drop, checkpoint->next_entry);
         if (!overlay_saved(checkpoint->overlay, checkpoint->entries[checkpoint->next_drop].owner,
                            &budget))
             return;

@@ -92,7 +92,7 @@ static void sink_discharge(void *context, uint64_t number)
 static void sink_expect(void *context, const struct row_key *key)
 {
     const struct worker *worker = context;
-    overlay_expect(&worker->overlay, (char)key->data[0], row_key_u64(key, 1), 0);
+    overlay_expect(&worker->overlay, key, 0);
 }
 
 void worker_apply(struct worker *worker, struct actor *actor, const struct event_view *event)

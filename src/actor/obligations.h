@@ -2,8 +2,8 @@
 #define BOXOFFICE_OBLIGATIONS_H
 
 #include "channel.h"
-#include "rows.h"
 #include "pool.h"
+#include "rows.h"
 #include <sys/queue.h>
 
 /* Messages that this worker owes to others. The row is the fact (opened and closed by events); this

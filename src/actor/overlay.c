@@ -144,11 +144,23 @@ static size_t row_bytes(const struct overlay_row *row)
     return row->is_large ? OVERLAY_ROW_LARGE : OVERLAY_ROW_SMALL;
 }
 
-void overlay_row_free(struct overlay *overlay, struct overlay_row *row)
+static void value_free(struct overlay_row *row)
 {
     if (row->value != row->embedded)
         free(row->value);
+}
+
+void overlay_row_free(struct overlay *overlay, struct overlay_row *row)
+{
+    value_free(row);
     pool_give(row->is_large ? &overlay->large_pool : &overlay->small_pool, row);
+}
+
+static void row_set_key(struct overlay_row *row, const struct row_key *key)
+{
+    memset(&row->key, 0, sizeof row->key);
+    row->key.size = key->size;
+    memcpy(row->key.data, key->data, key->size);
 }
 
 static struct overlay_row *row_alloc(struct overlay *overlay, size_t value_size)
@@ -184,7 +196,7 @@ static struct overlay_row *row_make(struct overlay *overlay, struct overlay_owne
                                     size_t value_size)
 {
     struct overlay_row *row = row_alloc(overlay, value_size);
-    overlay_row_set_key(row, key);
+    row_set_key(row, key);
     overlay_group_insert(overlay, group, row);
     row->owner = owner;
     row->stamp = UINT64_MAX; /* its caller's to set */
@@ -225,8 +237,7 @@ static struct overlay_row *put(struct overlay *overlay, struct overlay_owner *ow
     if (size > row->capacity) {
         uint8_t *larger = overlay_alloc(size);
         overlay->bytes += size - (row->value == row->embedded ? 0 : row->capacity);
-        if (row->value != row->embedded)
-            free(row->value);
+        value_free(row);
         row->value = larger;
         row->capacity = (uint32_t)size;
     }
@@ -289,14 +300,12 @@ void overlay_saving(const struct overlay *overlay, struct overlay_owner *owner)
 
 void overlay_row_expect(const struct overlay_row *row)
 {
-    for (size_t at = 0; row != NULL && at < OVERLAY_ROW_SMALL; at += POOL_LINE)
-        __builtin_prefetch((const char *)row + at);
+    pool_expect(row, OVERLAY_ROW_SMALL);
 }
 
 void overlay_owner_expect(const struct overlay_owner *owner)
 {
-    for (size_t at = 0; at < sizeof *owner; at += POOL_LINE)
-        __builtin_prefetch((const char *)owner + at);
+    pool_expect(owner, sizeof *owner);
 }
 
 bool overlay_saved(struct overlay *overlay, struct overlay_owner *owner, size_t *row_budget)

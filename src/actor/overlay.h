@@ -1,8 +1,8 @@
 #ifndef BOXOFFICE_OVERLAY_H
 #define BOXOFFICE_OVERLAY_H
 
-#include "rows.h"
 #include "pool.h"
+#include "rows.h"
 #include <bsd/sys/tree.h>
 #include <sys/queue.h>
 
@@ -86,7 +86,8 @@ struct overlay {
     uint64_t stamp;                  /* rises with every write */
     size_t row_count, bytes;         /* bytes: an estimate of the heap in use */
     struct overlay_row *recent;      /* the last one that was looked for and found; may be NULL */
-    struct pool small_pool, large_pool, owner_pool; /* rows, rows, owners */
+    struct pool small_pool, large_pool; /* of rows */
+    struct pool owner_pool;
 };
 
 enum status overlay_init(struct overlay *overlay, struct state_reader *reader);
@@ -108,10 +109,10 @@ void overlay_put_new(struct overlay *overlay, struct overlay_owner *owner,
 void overlay_delete(struct overlay *overlay, struct overlay_owner *owner,
                     const struct row_key *key);
 
-/* The rows of this table and id will be looked for: fetches where they are found. What a step
+/* Rows of this key's table and id will be looked for: fetches where they are found. What a step
  * fetches the next one looks at, so each step is done for some rows before the next one. */
 enum { OVERLAY_EXPECT_STEPS = 2 };
-void overlay_expect(const struct overlay *overlay, char table, uint64_t id, unsigned step);
+void overlay_expect(const struct overlay *overlay, const struct row_key *key, unsigned step);
 
 /* overlay_touch will look for this owner. */
 void overlay_touch_expect(const struct overlay *overlay, uint8_t kind, uint64_t id);

@@ -5,11 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { OVERLAY_GROUP_BYTES = 2 * sizeof(struct overlay_group) }; /* of the table, for each */
+
 /* Within a group the first nine bytes of all keys are the same, so the words from the ninth on
  * (with the last byte before it) decide nearly always: tag and a number or two. */
-enum { WORDS_BEGIN = 8, WORDS_END = 32 };
-
-enum { OVERLAY_GROUP_BYTES = 2 * sizeof(struct overlay_group) }; /* of the table, for each */
+enum { WORD_SIZE = 8, WORD_COUNT = 3, WORDS_BEGIN = 8 };
+enum { WORDS_END = WORDS_BEGIN + WORD_COUNT * WORD_SIZE };
 
 static uint64_t word_at(const struct row_key *key, size_t at)
 {
@@ -18,49 +19,40 @@ static uint64_t word_at(const struct row_key *key, size_t at)
     return be64toh(word);
 }
 
-/* When the words are the same: there is hardly ever more. */
-static int rest_order(const struct row_key *a, const struct row_key *b)
-{
-    return a->size == b->size && a->size <= WORDS_END ? 0 : row_key_compare(a, b);
-}
-
-/* As row_key_compare, for keys that are zero beyond their size. */
-static int row_order(const struct overlay_row *a, const struct overlay_row *b)
-{
-    for (size_t at = WORDS_BEGIN; at < WORDS_END; at += sizeof(uint64_t)) {
-        uint64_t x = word_at(&a->key, at), y = word_at(&b->key, at);
-        if (x != y)
-            return x < y ? -1 : 1;
-    }
-    return rest_order(&a->key, &b->key);
-}
-
 /* A key that is looked for: its words as if it were zero beyond its size. */
 struct wanted {
-    uint64_t words[(WORDS_END - WORDS_BEGIN) / sizeof(uint64_t)];
+    uint64_t words[WORD_COUNT];
     const struct row_key *key;
 };
 
 static struct wanted want(const struct row_key *key)
 {
     struct wanted wanted = {.key = key};
-    for (size_t at = WORDS_BEGIN; at < key->size && at < WORDS_END; at += sizeof(uint64_t)) {
+    size_t at = WORDS_BEGIN;
+    for (unsigned i = 0; i < WORD_COUNT && at < key->size; i++, at += WORD_SIZE) {
         size_t size = key->size - at;
-        uint64_t beyond = size < sizeof(uint64_t) ? UINT64_MAX >> 8 * size : 0;
-        wanted.words[(at - WORDS_BEGIN) / sizeof(uint64_t)] = word_at(key, at) & ~beyond;
+        uint64_t beyond = size < WORD_SIZE ? UINT64_MAX >> 8 * size : 0;
+        wanted.words[i] = word_at(key, at) & ~beyond;
     }
     return wanted;
 }
 
+/* As row_key_compare. A row's key is zero beyond its size; there is hardly ever more than words. */
 static int wanted_order(const struct wanted *wanted, const struct overlay_row *row)
 {
-    for (size_t at = WORDS_BEGIN; at < WORDS_END; at += sizeof(uint64_t)) {
-        uint64_t x = wanted->words[(at - WORDS_BEGIN) / sizeof(uint64_t)];
-        uint64_t y = word_at(&row->key, at);
-        if (x != y)
-            return x < y ? -1 : 1;
+    for (unsigned i = 0; i < WORD_COUNT; i++) {
+        uint64_t word = word_at(&row->key, WORDS_BEGIN + i * WORD_SIZE);
+        if (wanted->words[i] != word)
+            return wanted->words[i] < word ? -1 : 1;
     }
-    return rest_order(wanted->key, &row->key);
+    bool is_same = wanted->key->size == row->key.size && row->key.size <= WORDS_END;
+    return is_same ? 0 : row_key_compare(wanted->key, &row->key);
+}
+
+static int row_order(const struct overlay_row *a, const struct overlay_row *b)
+{
+    struct wanted wanted = want(&a->key);
+    return wanted_order(&wanted, b);
 }
 
 #pragma GCC diagnostic push
@@ -68,13 +60,6 @@ static int wanted_order(const struct wanted *wanted, const struct overlay_row *r
 #pragma GCC diagnostic ignored "-Wunused-function"
 RB_GENERATE_INTERNAL(overlay_tree, overlay_row, node, row_order, static __attribute__((unused)))
 #pragma GCC diagnostic pop
-
-void overlay_row_set_key(struct overlay_row *row, const struct row_key *key)
-{
-    memset(&row->key, 0, sizeof row->key);
-    row->key.size = key->size;
-    memcpy(row->key.data, key->data, key->size);
-}
 
 bool overlay_row_is_at(const struct overlay_row *row, const struct row_key *key)
 {
@@ -192,9 +177,9 @@ void overlay_group_insert(struct overlay *overlay, struct overlay_group *group,
         group->last = RB_MAX(overlay_tree, &group->rows);
 }
 
-void overlay_expect(const struct overlay *overlay, char table, uint64_t id, unsigned step)
+void overlay_expect(const struct overlay *overlay, const struct row_key *key, unsigned step)
 {
-    uint64_t word = hash_word((uint8_t)table, id);
+    uint64_t word = word_of(key);
     const struct overlay_group *group =
         &overlay->groups[hash_word_bucket(word, overlay->group_capacity)];
     if (step == 0) {
@@ -207,7 +192,7 @@ void overlay_expect(const struct overlay *overlay, char table, uint64_t id, unsi
 
 void overlay_remove_expect(const struct overlay *overlay, const struct overlay_row *row)
 {
-    overlay_expect(overlay, (char)row->key.data[0], row_key_u64(&row->key, 1), 0);
+    overlay_expect(overlay, &row->key, 0);
     overlay_row_expect(TAILQ_NEXT(row, sibling));
 }
 

@@ -11,7 +11,6 @@ enum { OVERLAY_BUCKETS_MIN = 1024 };
 void *overlay_alloc(size_t size); /* or the process ends */
 void overlay_row_free(struct overlay *overlay, struct overlay_row *row);
 
-void overlay_row_set_key(struct overlay_row *row, const struct row_key *key);
 struct overlay_row *overlay_row_find(const struct overlay *overlay, const struct row_key *key);
 bool overlay_row_is_at(const struct overlay_row *row, const struct row_key *key); /* row: or NULL */
 

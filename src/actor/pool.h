@@ -38,6 +38,13 @@ static inline void *pool_alloc(size_t size)
     return memory;
 }
 
+/* Asks the processor for the lines of a block (or of NULL: nothing) that will be looked at soon. */
+static inline void pool_expect(const void *block, size_t size)
+{
+    for (size_t line = 0; block != NULL && line < size; line += POOL_LINE)
+        __builtin_prefetch((const char *)block + line);
+}
+
 /* Not zeroed; the caller's until pool_give or pool_fini. `size` is the same in every call. */
 static inline void *pool_take(struct pool *pool, size_t size)
 {
@@ -48,8 +55,7 @@ static inline void *pool_take(struct pool *pool, size_t size)
     void *block = pool->given;
     if (block != NULL) {
         pool->given = *(void **)block;
-        for (size_t line = 0; line < size && pool->given != NULL; line += POOL_LINE)
-            __builtin_prefetch((char *)pool->given + line, 1);
+        pool_expect(pool->given, size);
         return block;
     }
     if ((size_t)(pool->end - pool->fresh) < size) {

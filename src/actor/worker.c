@@ -125,8 +125,10 @@ static void expect(const struct worker *worker, const struct slot *slot, unsigne
         cache_expect(&worker->cache, expected.kind, slot->actor, step);
     if (expected.kind != NULL && step == 0)
         overlay_touch_expect(&worker->overlay, expected.kind->number, slot->actor);
-    if (expected.table != 0)
-        overlay_expect(&worker->overlay, expected.table, slot->actor, step);
+    if (expected.table != 0) {
+        struct row_key key = row_key_of(expected.table, slot->actor);
+        overlay_expect(&worker->overlay, &key, step);
+    }
 }
 
 /* Some requests at a time, so that the memory of their actors and rows, which lie anywhere, is on

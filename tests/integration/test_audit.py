@@ -28,7 +28,7 @@ def crc32c(data):
     return value ^ 0xffffffff
 
 
-AGGREGATE_AT, VERSION_AT, TIME_AT = 10, 18, 35  # in a record
+KIND_AT, AGGREGATE_AT, VERSION_AT, TIME_AT = 8, 10, 18, 35  # in a record
 
 
 class Environment:
@@ -88,7 +88,7 @@ class Journal(Environment):
         return [key for key in sorted(self.records) if self.kind(key) != 0]
 
     def kind(self, key):
-        return struct.unpack_from("<H", self.records[key], 8)[0]
+        return struct.unpack_from("<H", self.records[key], KIND_AT)[0]
 
     def aggregate(self, key):
         return struct.unpack_from("<QQ", self.records[key], AGGREGATE_AT)
