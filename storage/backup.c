@@ -34,8 +34,9 @@ static int64_t now_s(void)
     return now.tv_sec;
 }
 
-static enum status may_go_on(const struct backup *backup)
+static enum status may_go_on(const void *context)
 {
+    const struct backup *backup = context;
     if (*backup->stop)
         return STATUS_CLOSED;
     return now_s() > backup->deadline_s ? STATUS_TIMEOUT : STATUS_OK;
@@ -43,29 +44,15 @@ static enum status may_go_on(const struct backup *backup)
 
 /* ---- one environment ---- */
 
-/* Adds how many records or rows there are to *count. */
-typedef enum status (*verify_cb)(const MDB_val *key, const MDB_val *value, uint64_t *count);
-
-static enum status verify_block(const MDB_val *key, const MDB_val *value, uint64_t *count)
-{
-    struct journal_event last = {0};
-    struct journal_block block = journal_block_of(key, value);
-    enum status status = journal_block_verify(block, &last);
-    if (status == STATUS_OK)
-        *count += last.sequence - block.sequence + 1;
-    return status;
-}
-
-static enum status verify_row(const MDB_val *key, const MDB_val *value, uint64_t *count)
+static enum status verify_row(const MDB_val *key, const MDB_val *value)
 {
     struct row_bytes payload;
-    ++*count;
     return state_value_decode(key->mv_data, key->mv_size, value, &payload);
 }
 
 /* Copies what one transaction takes, from the cursor's place on; *key is empty at the end. */
 static enum status copy_slice(struct backup *backup, MDB_cursor *from, struct lmdb_env *to,
-                              verify_cb verify, MDB_val *key, uint64_t *count)
+                              MDB_val *key)
 {
     MDB_val value;
     MDB_txn *txn;
@@ -76,10 +63,11 @@ static enum status copy_slice(struct backup *backup, MDB_cursor *from, struct lm
     enum status status = STATUS_OK;
     error = mdb_cursor_get(from, key, &value, key->mv_data == NULL ? MDB_FIRST : MDB_GET_CURRENT);
     while (error == 0 && status == STATUS_OK && size < COMMIT_BYTES) {
-        status = verify(key, &value, count);
+        status = verify_row(key, &value);
         if (status == STATUS_OK)
             status = lmdb_write_status(mdb_put(txn, to->dbi, key, &value, MDB_APPEND));
         size += key->mv_size + value.mv_size;
+        backup->report->rows++;
         if (status == STATUS_OK)
             error = mdb_cursor_get(from, key, &value, MDB_NEXT);
     }
@@ -95,22 +83,21 @@ static enum status copy_slice(struct backup *backup, MDB_cursor *from, struct lm
     return lmdb_write_status(mdb_txn_commit(txn));
 }
 
-static enum status copy_all(struct backup *backup, MDB_cursor *from, struct lmdb_env *to,
-                            verify_cb verify, uint64_t *count)
+static enum status copy_all(struct backup *backup, MDB_cursor *from, struct lmdb_env *to)
 {
     MDB_val key = {0};
     enum status status;
     do {
         status = may_go_on(backup);
         if (status == STATUS_OK)
-            status = copy_slice(backup, from, to, verify, &key, count);
+            status = copy_slice(backup, from, to, &key);
     } while (status == STATUS_OK && key.mv_data != NULL);
     return status;
 }
 
 /* `txn` is a snapshot of `from`. The copy has the same map size. */
 static enum status copy_env(struct backup *backup, const struct lmdb_env *from, MDB_txn *txn,
-                            const char *directory, verify_cb verify, uint64_t *count)
+                            const char *directory)
 {
     MDB_cursor *cursor;
     struct lmdb_env to;
@@ -119,7 +106,7 @@ static enum status copy_env(struct backup *backup, const struct lmdb_env *from, 
         return lmdb_status(error);
     enum status status = lmdb_open(&to, directory, from->page_count * from->page_size, LMDB_WRITE);
     if (status == STATUS_OK)
-        status = copy_all(backup, cursor, &to, verify, count);
+        status = copy_all(backup, cursor, &to);
     lmdb_close(&to);
     mdb_cursor_close(cursor);
     return status == STATUS_OK ? directory_sync(directory) : status;
@@ -129,8 +116,10 @@ static enum status copy_journal(struct backup *backup, struct cut_view *view)
 {
     char path[DATADIR_PATH_MAX];
     datadir_worker_path(&backup->to, view->role, view->instance, "journal", path);
-    enum status status = copy_env(backup, &view->journal->lmdb, view->journal->read_txn, path,
-                                  verify_block, &backup->report->records);
+    enum status status = directory_make(path);
+    if (status == STATUS_OK)
+        status = journal_copy(view->journal, path, may_go_on, backup, &backup->report->records,
+                              &backup->report->bytes);
     cut_release_journal(view);
     return status;
 }
@@ -139,8 +128,7 @@ static enum status copy_state(struct backup *backup, struct cut_view *view)
 {
     char path[DATADIR_PATH_MAX];
     datadir_worker_path(&backup->to, view->role, view->instance, "state", path);
-    enum status status = copy_env(backup, &view->state->lmdb, view->reader->txn, path, verify_row,
-                                  &backup->report->rows);
+    enum status status = copy_env(backup, &view->state->lmdb, view->reader->txn, path);
     cut_release(view);
     return status;
 }

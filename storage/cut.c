@@ -1,7 +1,6 @@
 #include "cut.h"
 #include "check.h"
 #include "journal_internal.h"
-#include "lmdb_env.h"
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +18,7 @@ struct cut {
 static enum status view_open(struct cut_view *view, const struct datadir *datadir)
 {
     char path[DATADIR_PATH_MAX];
-    const struct journal_options options = {.lock_only = true};
+    const struct journal_options options = {.read_only = true};
     datadir_worker_path(datadir, view->role, view->instance, "journal", path);
     enum status status = journal_open(&view->journal, path, &options);
     if (status != STATUS_OK)
@@ -75,12 +74,9 @@ static void deadline_stop(const struct sigaction *before)
 static enum status lock_journals(struct cut *cut)
 {
     for (unsigned i = 0; i < cut->count; i++) {
-        struct journal *journal = cut->views[i].journal;
-        int error = mdb_txn_begin(journal->lmdb.env, NULL, 0, &journal->txn);
-        if (error != 0) {
-            journal->txn = NULL;
-            return lmdb_status(error);
-        }
+        enum status status = journal_lock(cut->views[i].journal);
+        if (status != STATUS_OK)
+            return status;
     }
     return STATUS_OK;
 }
@@ -107,7 +103,7 @@ static enum status take_instant(struct cut *cut)
         status = take_snapshots(cut);
     for (unsigned i = 0; i < cut->count; i++)
         if (cut->views[i].journal != NULL)
-            journal_abort(cut->views[i].journal);
+            journal_unlock(cut->views[i].journal);
     deadline_stop(&before);
     return status;
 }
@@ -127,8 +123,6 @@ enum status cut_open(struct cut **cut, const struct datadir *datadir)
         status = add_views(made, datadir, "queue", 1);
     if (status == STATUS_OK)
         status = take_instant(made);
-    for (unsigned i = 0; i < made->count && status == STATUS_OK; i++)
-        status = journal_refresh(made->views[i].journal, made->views[i].journal->read_txn);
     if (status == STATUS_OK)
         *cut = made;
     else

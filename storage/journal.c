@@ -1,16 +1,166 @@
-#include "journal_internal.h"
-#include "bytes.h"
+#include "journal.h"
 #include "check.h"
 #include "crash_point.h"
+#include "journal_internal.h"
 #include "records.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-/* The happy path: begin, append …, commit, where the commit adds the trailer and is synced by LMDB
- * (data pages, fdatasync, meta page through an O_DSYNC descriptor).
+/* The happy path: begin, append …, commit. Records gather in a buffer; the commit adds the trailer,
+ * writes all with one pwrite and ends with fdatasync.
  *
- * What fails before LMDB's commit (a full map, a value that is too big) changes nothing on disk.
- * What fails within it may have reached the disk or not, so the journal is broken from then on:
- * only a new open can tell. */
+ * What fails before the pwrite (a record that is too big, no space for a new segment) changes
+ * nothing on disk. What fails from then on may have reached the disk or not, so the journal is
+ * broken: only a new open can tell. */
+
+enum { BUFFER_SIZE = 256 << 10, BUFFER_KEPT_MAX = 4 << 20 };
+
+static uint64_t segment_size_of(uint64_t size_max)
+{
+    uint64_t size = size_max / JOURNAL_SEGMENTS_PER_JOURNAL;
+    return size < JOURNAL_SEGMENT_SIZE_MIN ? JOURNAL_SEGMENT_SIZE_MIN : size;
+}
+
+static struct journal_segment *newest(const struct journal *journal)
+{
+    return journal->segment_count == 0 ? NULL : &journal->segments[journal->segment_count - 1];
+}
+
+static enum status file_size(const struct journal *journal, uint64_t number, uint64_t *size)
+{
+    char path[JOURNAL_PATH_MAX];
+    struct stat file;
+    journal_segment_path(journal->directory, number, path);
+    if (stat(path, &file) != 0)
+        return file_status(errno);
+    *size = (uint64_t)file.st_size;
+    return STATUS_OK;
+}
+
+/* Older segments are as large as their files, to within what is filled. */
+static enum status add_sizes(struct journal *journal)
+{
+    for (size_t i = 0; i < journal->segment_count; i++) {
+        struct journal_segment *segment = &journal->segments[i];
+        enum status status = STATUS_OK;
+        if (segment->size == 0)
+            status = file_size(journal, segment->number, &segment->size);
+        if (status != STATUS_OK)
+            return status == STATUS_NOT_FOUND ? STATUS_CORRUPT : status;
+        journal->bytes += segment->size;
+    }
+    return STATUS_OK;
+}
+
+static void tell_range(const struct journal *journal)
+{
+    struct journal_range *range = journal->range;
+    if (range == NULL)
+        return;
+    atomic_store_explicit(&range->bytes, journal->bytes, memory_order_relaxed);
+    atomic_store_explicit(&range->first, journal->first, memory_order_relaxed);
+    atomic_store_explicit(&range->last, journal->last, memory_order_release);
+}
+
+/* ---- opening ---- */
+
+static enum status write_all(int fd, const uint8_t *data, size_t size, uint64_t at)
+{
+    while (size > 0) {
+        ssize_t written = pwrite(fd, data, size, (off_t)at);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            return written == 0 ? STATUS_STORAGE_FULL : file_status(errno);
+        data += written;
+        at += (uint64_t)written;
+        size -= (size_t)written;
+    }
+    return STATUS_OK;
+}
+
+/* The last writer may have died before its sync, or of a sync that failed, and then what is read
+ * need not be on its way to the disk: so the last transaction is written again. */
+static enum status write_again(struct journal *journal)
+{
+    struct journal_view *view;
+    const struct journal_segment *segment = newest(journal);
+    uint64_t from = journal->last_begins_at;
+    enum status status = journal_view_open(journal, segment, &view);
+    if (status == STATUS_OK)
+        status = write_all(journal->fd, view->bytes + from, segment->size - from, from);
+    if (status == STATUS_OK && fsync(journal->fd) != 0)
+        status = STATUS_IO;
+    return status;
+}
+
+static enum status open_newest(struct journal *journal)
+{
+    char path[JOURNAL_PATH_MAX];
+    if (newest(journal) == NULL)
+        return STATUS_OK;
+    journal_segment_path(journal->directory, newest(journal)->number, path);
+    journal->fd = open(path, O_RDWR | O_CLOEXEC);
+    if (journal->fd < 0)
+        return file_status(errno);
+    enum status status = file_size(journal, newest(journal)->number, &journal->filled);
+    return status == STATUS_OK ? write_again(journal) : status;
+}
+
+static enum status open_to_write(struct journal *journal)
+{
+    bool is_damaged;
+    enum status status = journal_segments_load(journal);
+    if (status == STATUS_OK)
+        status = journal_scan(journal, &is_damaged);
+    if (status == STATUS_OK && is_damaged)
+        status = STATUS_CORRUPT;
+    if (status == STATUS_OK)
+        status = add_sizes(journal);
+    if (status == STATUS_OK)
+        status = open_newest(journal);
+    if (status == STATUS_OK && fsync(journal->directory_fd) != 0)
+        status = STATUS_IO;
+    if (status != STATUS_OK)
+        return status;
+    journal->capacity = BUFFER_SIZE;
+    journal->buffer = malloc(BUFFER_SIZE);
+    if (journal->buffer == NULL)
+        return STATUS_NO_MEMORY;
+    tell_range(journal);
+    return STATUS_OK;
+}
+
+static enum status open_to_read(struct journal *journal)
+{
+    bool is_damaged;
+    if (journal->range != NULL &&
+        atomic_load_explicit(&journal->range->last, memory_order_acquire) == 0)
+        return STATUS_NOT_FOUND;
+    enum status status = journal_segments_load(journal);
+    if (status != STATUS_OK || journal->range != NULL)
+        return status;
+    status = journal_scan(journal, &is_damaged);
+    return status == STATUS_OK ? add_sizes(journal) : status;
+}
+
+static enum status open_directory(struct journal *journal, const char *directory)
+{
+    enum status status = STATUS_OK;
+    if (strlen(directory) >= sizeof journal->directory)
+        return STATUS_TOO_BIG;
+    memcpy(journal->directory, directory, strlen(directory) + 1);
+    if (!journal->read_only)
+        status = directory_make(directory);
+    if (status != STATUS_OK)
+        return status;
+    journal->directory_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return journal->directory_fd < 0 ? file_status(errno) : STATUS_OK;
+}
 
 enum status journal_open(struct journal **journal, const char *directory,
                          const struct journal_options *options)
@@ -19,20 +169,16 @@ enum status journal_open(struct journal **journal, const char *directory,
     *journal = NULL;
     if (made == NULL)
         return STATUS_NO_MEMORY;
+    made->directory_fd = made->fd = made->next.fd = -1;
+    made->read_only = options->read_only;
+    made->range = options->range;
+    made->size_max = options->size_max;
+    made->segment_size = segment_size_of(options->size_max);
+    made->fill_ahead = options->fill_ahead;
     made->floor = options->floor;
-    enum lmdb_access access = options->lock_only   ? LMDB_LOCK
-                              : options->read_only ? LMDB_READ
-                                                   : LMDB_WRITE;
-    enum status status = lmdb_open(&made->lmdb, directory, options->map_size, access);
-    if (status == STATUS_OK) {
-        made->fill.ahead = access == LMDB_WRITE ? options->fill_ahead : 0;
-        made->fill.limit = made->lmdb.page_count * made->lmdb.page_size;
-        status = journal_read_begin(made);
-    }
-    if (status == STATUS_OK) {
-        status = journal_refresh(made, made->read_txn);
-        mdb_txn_reset(made->read_txn);
-    }
+    enum status status = open_directory(made, directory);
+    if (status == STATUS_OK)
+        status = made->read_only ? open_to_read(made) : open_to_write(made);
     if (status == STATUS_OK)
         *journal = made;
     else
@@ -40,14 +186,23 @@ enum status journal_open(struct journal **journal, const char *directory,
     return status;
 }
 
+static void close_if_open(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
 void journal_close(struct journal *journal)
 {
     if (journal == NULL)
         return;
-    journal_abort(journal);
-    if (journal->read_txn != NULL)
-        mdb_txn_abort(journal->read_txn);
-    lmdb_close(&journal->lmdb);
+    journal_views_close(journal, UINT64_MAX);
+    journal_segments_forget(journal);
+    close_if_open(journal->fd);
+    close_if_open(journal->next.fd);
+    close_if_open(journal->directory_fd);
+    free(journal->segments);
+    free(journal->buffer);
     free(journal);
 }
 
@@ -63,7 +218,7 @@ uint64_t journal_last_sequence(const struct journal *journal)
 
 uint64_t journal_next_sequence(const struct journal *journal)
 {
-    if (journal->txn != NULL)
+    if (journal->in_transaction)
         return journal->txn_last + 1;
     return (journal->last > journal->floor ? journal->last : journal->floor) + 1;
 }
@@ -73,35 +228,36 @@ const struct journal_trailer *journal_last_trailer(const struct journal *journal
     return &journal->trailer;
 }
 
-static void fill_ahead(struct journal *journal)
+uint64_t journal_bytes_used(const struct journal *journal)
 {
-    int fd;
-    const struct lmdb_env *lmdb = &journal->lmdb;
-    uint64_t used_pages = lmdb->page_count - lmdb_pages_untouched(lmdb);
-    if (mdb_env_get_fd(lmdb->env, &fd) == 0)
-        journal_fill_step(&journal->fill, fd, used_pages * lmdb->page_size);
+    return journal->bytes;
 }
+
+uint64_t journal_record_count(const struct journal *journal)
+{
+    return journal->last == 0 ? 0 : journal->last - journal->first + 1;
+}
+
+/* ---- transactions ---- */
 
 static enum status begin(struct journal *journal, bool trim_only)
 {
-    check(journal->txn == NULL && !journal->lmdb.read_only);
+    check(!journal->in_transaction && !journal->read_only);
     if (journal->broken != STATUS_OK)
         return journal->broken;
-    enum status status = journal_room(journal, trim_only);
-    if (status != STATUS_OK)
-        return status;
-    fill_ahead(journal);
-    int error = mdb_txn_begin(journal->lmdb.env, NULL, 0, &journal->txn);
-    if (error != 0) {
-        journal->txn = NULL;
-        return lmdb_status(error);
-    }
-    journal->result = STATUS_OK;
-    journal->trim_only = trim_only;
+    if (!trim_only && journal->bytes >= journal->size_max / 100 * JOURNAL_USED_PERCENT_MAX)
+        return STATUS_FULL;
+    journal_fill_step(journal);
     journal->txn_first = journal->first;
-    journal->txn_last = journal->last > journal->floor ? journal->last : journal->floor;
-    journal->txn_trimmed = 0;
-    journal->block_size = 0;
+    journal->txn_last = journal_next_sequence(journal) - 1;
+    journal->in_transaction = true;
+    journal->trim_only = trim_only;
+    journal->result = STATUS_OK;
+    /* Where sequences are left out, a new segment says so. */
+    journal->begins_segment = newest(journal) == NULL ||
+                              newest(journal)->size >= journal->segment_size ||
+                              journal->txn_last != journal->last;
+    journal->used = journal->begins_segment ? JOURNAL_SEGMENT_HEADER_SIZE : 0;
     return STATUS_OK;
 }
 
@@ -115,25 +271,19 @@ enum status journal_begin_trim(struct journal *journal)
     return begin(journal, true);
 }
 
-/* Two blocks of this size fill a leaf page: 16 bytes of header, and for each 2 of its place, 8 of a
- * node's header and the key. LMDB puts a larger value on pages of its own. */
-static size_t block_size_max(const struct lmdb_env *lmdb)
+static enum status make_room(struct journal *journal, size_t size)
 {
-    return (size_t)(lmdb->page_size - 16) / 2 - 2 - 8 - JOURNAL_KEY_SIZE;
-}
-
-/* Puts the block under way, if it has records. */
-static enum status put_block(struct journal *journal)
-{
-    uint8_t bytes[JOURNAL_KEY_SIZE];
-    if (journal->block_size == 0)
+    size_t capacity = journal->capacity;
+    while (capacity < size)
+        capacity *= 2;
+    if (capacity == journal->capacity)
         return STATUS_OK;
-    store_be64(bytes, journal->block_first);
-    MDB_val key = {.mv_size = sizeof bytes, .mv_data = bytes};
-    MDB_val value = {.mv_size = journal->block_size, .mv_data = journal->block};
-    journal->block_size = 0;
-    int error = mdb_put(journal->txn, journal->lmdb.dbi, &key, &value, MDB_APPEND);
-    return error == 0 ? STATUS_OK : lmdb_write_status(error);
+    uint8_t *grown = realloc(journal->buffer, capacity);
+    if (grown == NULL)
+        return STATUS_NO_MEMORY;
+    journal->buffer = grown;
+    journal->capacity = capacity;
+    return STATUS_OK;
 }
 
 static enum status put(struct journal *journal, const struct journal_event *event)
@@ -141,28 +291,20 @@ static enum status put(struct journal *journal, const struct journal_event *even
     if (event->payload_size > JOURNAL_PAYLOAD_MAX)
         return STATUS_TOO_BIG;
     size_t size = journal_record_size(event);
-    if (journal->block_size + size > block_size_max(&journal->lmdb)) {
-        enum status status = put_block(journal);
-        if (status != STATUS_OK)
-            return status;
-    }
-    uint64_t sequence = ++journal->txn_last;
-    if (journal->block_size == 0) {
-        journal_block_begin(journal->block);
-        journal->block_size = JOURNAL_BLOCK_HEADER_SIZE;
-        journal->block_first = sequence;
-    }
-    journal_record_encode(sequence, event, journal->block + journal->block_size);
-    journal->block_size += size;
+    enum status status = make_room(journal, journal->used + size);
+    if (status != STATUS_OK)
+        return status;
+    journal_record_encode(++journal->txn_last, event, journal->buffer + journal->used);
+    journal->used += size;
     if (journal->txn_first == 0)
-        journal->txn_first = sequence;
+        journal->txn_first = journal->txn_last;
     return STATUS_OK;
 }
 
 enum status journal_append(struct journal *journal, const struct journal_event *event,
                            uint64_t *sequence)
 {
-    check(journal->txn != NULL && !journal->trim_only && event->kind != EVENT_TRAILER);
+    check(journal->in_transaction && !journal->trim_only && event->kind != EVENT_TRAILER);
     if (journal->result == STATUS_OK)
         journal->result = put(journal, event);
     if (sequence != NULL)
@@ -170,138 +312,148 @@ enum status journal_append(struct journal *journal, const struct journal_event *
     return journal->result;
 }
 
-static enum status sequence_at(MDB_cursor *cursor, MDB_cursor_op op, uint64_t *sequence)
+void journal_trim(struct journal *journal, uint64_t below)
 {
-    MDB_val key, value;
-    int error = mdb_cursor_get(cursor, &key, &value, op);
-    if (error != 0)
-        return lmdb_status(error);
-    if (key.mv_size != JOURNAL_KEY_SIZE)
-        return STATUS_CORRUPT;
-    *sequence = load_be64(key.mv_data);
-    return STATUS_OK;
-}
-
-/* A block goes when the next one begins no later than `below`. From the first key each time:
- * nothing depends on where a delete leaves a cursor. */
-static enum status trim(struct journal *journal, MDB_cursor *cursor, uint64_t below)
-{
-    while (journal->txn_trimmed < JOURNAL_TRIM_MAX) {
-        uint64_t first = 0, next = 0;
-        enum status status = sequence_at(cursor, MDB_FIRST, &first);
-        if (status != STATUS_OK)
-            return status == STATUS_NOT_FOUND ? STATUS_CORRUPT : status;
-        status = sequence_at(cursor, MDB_NEXT, &next);
-        if (status == STATUS_NOT_FOUND || (status == STATUS_OK && next > below))
-            return STATUS_OK;
-        if (status == STATUS_OK)
-            status = sequence_at(cursor, MDB_FIRST, &first);
-        if (status != STATUS_OK)
-            return status;
-        int error = mdb_cursor_del(cursor, 0);
-        if (error != 0)
-            return lmdb_write_status(error);
-        journal->txn_first = next;
-        journal->txn_trimmed += next - first;
-    }
-    return STATUS_OK;
-}
-
-enum status journal_trim(struct journal *journal, uint64_t below)
-{
-    MDB_cursor *cursor;
-    check(journal->txn != NULL);
+    check(journal->in_transaction);
     if (below > journal->last)
         below = journal->last; /* the committed trailer stays */
-    if (journal->result != STATUS_OK || journal->first == 0 || journal->txn_first >= below)
-        return journal->result;
-    int error = mdb_cursor_open(journal->txn, journal->lmdb.dbi, &cursor);
-    if (error != 0)
-        return journal->result = lmdb_status(error);
-    journal->result = trim(journal, cursor, below);
-    mdb_cursor_close(cursor);
+    if (below > journal->txn_first)
+        journal->txn_first = below;
     CRASH_POINT(JOURNAL_TRIMMED);
-    return journal->result;
 }
 
 static enum status put_trailer(struct journal *journal, const struct journal_trailer *trailer)
 {
     uint8_t payload[JOURNAL_TRAILER_SIZE_MAX];
     check(trailer->mark_count <= JOURNAL_MARKS_MAX);
-    struct journal_event event = {
+    const struct journal_links links = {
+        .sequence = journal->txn_last + 1,
+        .previous = journal->last,
+        .first = journal->txn_first == 0 ? journal->txn_last + 1 : journal->txn_first,
+    };
+    const struct journal_event event = {
         .kind = EVENT_TRAILER,
         .at_ms = trailer->clock_ms,
         .payload = payload,
-        .payload_size = journal_trailer_encode(trailer, payload),
+        .payload_size = journal_trailer_encode(trailer, &links, payload),
     };
     return put(journal, &event);
 }
 
-/* *was_tried: LMDB's commit was called, so a failure leaves the outcome open. */
-static enum status commit(struct journal *journal, const struct journal_trailer *trailer,
-                          bool *was_tried)
+static struct journal_segment segment_to_begin(const struct journal *journal)
 {
-    *was_tried = false;
-    if (journal->result == STATUS_OK)
-        journal->result = put_trailer(journal, trailer);
-    if (journal->result == STATUS_OK)
-        journal->result = put_block(journal);
-    if (journal->result != STATUS_OK) {
-        enum status result = journal->result;
-        journal_abort(journal);
-        return result;
+    return (struct journal_segment){
+        .number = newest(journal) == NULL ? 1 : newest(journal)->number + 1,
+        .first = (journal->last > journal->floor ? journal->last : journal->floor) + 1,
+        .previous = journal->last,
+        .fd = -1,
+    };
+}
+
+/* The file for it, its name, its line in the table and its header: what can fail without a trace. */
+static enum status prepare_segment(struct journal *journal)
+{
+    const struct journal_segment segment = segment_to_begin(journal);
+    enum status status = journal_next_ready(journal);
+    if (status == STATUS_OK)
+        status = journal_segments_reserve(journal);
+    journal_segment_header(&segment, journal->buffer);
+    return status;
+}
+
+/* The write and the sync that make the transaction durable. */
+static enum status write_transaction(const struct journal *journal)
+{
+    int fd = journal->begins_segment ? journal->next.fd : journal->fd;
+    uint64_t at = journal->begins_segment ? 0 : newest(journal)->size;
+    enum status status = write_all(fd, journal->buffer, journal->used, at);
+    CRASH_POINT(JOURNAL_WRITTEN);
+    return status == STATUS_OK && fdatasync(fd) != 0 ? file_status(errno) : status;
+}
+
+static void take_over(struct journal *journal, const struct journal_trailer *trailer)
+{
+    if (journal->begins_segment) {
+        const struct journal_segment segment = segment_to_begin(journal);
+        check(journal_segments_add(journal, &segment) == STATUS_OK); /* reserved */
+        close_if_open(journal->fd);
+        journal->fd = journal->next.fd;
+        journal->filled = journal->next.filled;
+        journal->next = (struct journal_next){.fd = -1};
     }
-    *was_tried = true;
-    uint64_t pages_used = lmdb_pages_used(&journal->lmdb, journal->txn);
-    int error = mdb_txn_commit(journal->txn);
-    journal->txn = NULL; /* freed, whatever the result */
-    if (error != 0)
-        return lmdb_write_status(error);
+    newest(journal)->size += journal->used;
+    journal->bytes += journal->used;
+    if (journal->filled < newest(journal)->size)
+        journal->filled = newest(journal)->size;
     journal->first = journal->txn_first;
     journal->last = journal->txn_last;
     journal->trailer = *trailer;
-    journal->pages_used = pages_used;
-    return STATUS_OK;
+    tell_range(journal);
+}
+
+static void end_transaction(struct journal *journal)
+{
+    journal->in_transaction = false;
+    if (journal->capacity <= BUFFER_KEPT_MAX)
+        return;
+    uint8_t *smaller = realloc(journal->buffer, BUFFER_KEPT_MAX);
+    if (smaller == NULL)
+        return;
+    journal->buffer = smaller;
+    journal->capacity = BUFFER_KEPT_MAX;
+}
+
+/* *was_written: so that a failure leaves the outcome open. */
+static enum status commit(struct journal *journal, const struct journal_trailer *trailer,
+                          bool *was_written)
+{
+    *was_written = false;
+    if (journal->result == STATUS_OK)
+        journal->result = put_trailer(journal, trailer);
+    if (journal->result == STATUS_OK)
+        journal->result = journal_lock(journal);
+    if (journal->result != STATUS_OK)
+        return journal->result;
+    enum status status = journal->begins_segment ? prepare_segment(journal) : STATUS_OK;
+    *was_written = status == STATUS_OK;
+    if (status == STATUS_OK)
+        status = write_transaction(journal);
+    if (status == STATUS_OK) {
+        take_over(journal, trailer);
+        journal_drop_segment(journal);
+    }
+    journal_unlock(journal);
+    return status;
 }
 
 enum status journal_commit(struct journal *journal, const struct journal_trailer *trailer)
 {
-    bool was_tried;
-    check(journal->txn != NULL);
-    enum status status = commit(journal, trailer, &was_tried);
-    if (was_tried)
+    bool was_written;
+    check(journal->in_transaction);
+    enum status status = commit(journal, trailer, &was_written);
+    if (was_written)
         journal->broken = status;
+    end_transaction(journal);
     return status;
 }
 
 void journal_abort(struct journal *journal)
 {
-    if (journal->txn != NULL)
-        mdb_txn_abort(journal->txn);
-    journal->txn = NULL;
+    if (journal->in_transaction)
+        end_transaction(journal);
 }
 
 enum status journal_probe(struct journal *journal)
 {
-    bool was_tried;
+    bool was_written;
     struct journal_trailer trailer = journal->trailer;
     enum status status = begin(journal, true);
-    if (status == STATUS_FULL)
-        return STATUS_STORAGE_FULL;
-    return status == STATUS_OK ? commit(journal, &trailer, &was_tried) : status;
-}
-
-void journal_clear_readers(struct journal *journal)
-{
-    lmdb_clear_readers(&journal->lmdb);
-}
-
-uint64_t journal_bytes_used(const struct journal *journal)
-{
-    return journal->pages_used * journal->lmdb.page_size;
-}
-
-uint64_t journal_record_count(const struct journal *journal)
-{
-    return journal->last == 0 ? 0 : journal->last - journal->first + 1;
+    if (status != STATUS_OK)
+        return status;
+    status = commit(journal, &trailer, &was_written);
+    /* A write that found no space has told nobody anything, and is written over. */
+    if (was_written && status != STATUS_STORAGE_FULL)
+        journal->broken = status;
+    end_transaction(journal);
+    return status;
 }

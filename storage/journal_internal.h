@@ -1,90 +1,168 @@
 #ifndef BOXOFFICE_JOURNAL_INTERNAL_H
 #define BOXOFFICE_JOURNAL_INTERNAL_H
 
+#include "files.h"
 #include "journal.h"
-#include "journal_fill.h"
-#include "lmdb_env.h"
 
 /* Shared by the journal's files. */
 
 enum {
-    JOURNAL_KEY_SIZE = 8,
     JOURNAL_HEADER_SIZE = 43, /* of a record */
-    JOURNAL_TRAILER_SIZE_MAX = 12 + JOURNAL_MARKS_MAX * 16,
-    JOURNAL_BLOCK_HEADER_SIZE = 1,
-    JOURNAL_BLOCK_SIZE_MAX = JOURNAL_BLOCK_HEADER_SIZE + JOURNAL_HEADER_SIZE + JOURNAL_PAYLOAD_MAX,
+    JOURNAL_TRAILER_HEAD_SIZE = 40,
+    JOURNAL_TRAILER_SIZE_MAX = JOURNAL_TRAILER_HEAD_SIZE + JOURNAL_MARKS_MAX * 16,
+    JOURNAL_SEGMENT_HEADER_SIZE = 40,
+    JOURNAL_SEGMENTS_PER_JOURNAL = 64, /* about: a segment is this part of size_max … */
+    JOURNAL_SEGMENT_SIZE_MIN = 64 << 10, /* … or this many bytes */
+    JOURNAL_PATH_MAX = FILE_PATH_MAX + 32,
+    JOURNAL_VIEWS = 4,
+    JOURNAL_VIEW_MARKS = 256,
+};
+
+/* One that has records, or had its first ones torn. */
+struct journal_segment {
+    uint64_t number;   /* from 1, without gaps */
+    uint64_t first;    /* sequence of its first record */
+    uint64_t previous; /* of the last record before it; 0: none */
+    uint64_t size;     /* bytes up to the end of its last record; a reader's, of the newest: 0 */
+    int fd;            /* open, with a shared lock, for a pin; otherwise -1 */
+};
+
+/* A segment's file, mapped for reading. */
+struct journal_view {
+    uint64_t number; /* 0: not in use */
+    int fd;          /* with a shared lock on the file; -1: the segment's */
+    const uint8_t *bytes;
+    size_t size, mapped; /* the file's, when it was last looked at; more may be mapped */
+    size_t mark_count;   /* places on the way, so that not every seek begins at the beginning */
+    struct {
+        uint64_t sequence;
+        size_t offset;
+    } marks[JOURNAL_VIEW_MARKS];
+};
+
+/* What a trailer says of its transaction, beside the caller's. */
+struct journal_links {
+    uint64_t sequence; /* its own */
+    uint64_t previous; /* the trailer's before it; 0: none */
+    uint64_t first;    /* the journal's first record from now on */
+};
+
+/* The file after the current one, while it is made ready. */
+struct journal_next {
+    int fd;           /* -1: not there */
+    uint64_t filled;  /* bytes that need not be allocated any more */
+    bool is_name_new; /* its directory is not synced */
 };
 
 struct journal {
-    struct lmdb_env lmdb;
-    struct journal_fill fill;
-    uint64_t floor;
+    char directory[FILE_PATH_MAX];
+    int directory_fd; /* flocked while a transaction is written: see journal_lock */
+    bool read_only, is_pinned, is_reading;
+    struct journal_range *range;
+    uint64_t segment_size; /* from here on a transaction begins the next one */
+    uint64_t size_max, fill_ahead, floor;
+
+    struct journal_segment *segments; /* the oldest first */
+    size_t segment_count, segment_capacity;
     uint64_t first, last; /* committed; 0: none */
-    uint64_t pages_used;
-    uint64_t room_known_for;        /* transactions before the free list is looked at again */
-    struct journal_trailer trailer; /* committed */
-    MDB_txn *read_txn;              /* reset between reads; NULL before the first */
-    bool is_pinned;                 /* read_txn stays as it is: a cut's */
-    bool is_reading;
+    uint64_t bytes;       /* of the segments */
+    uint64_t last_begins_at; /* the last transaction's place in its file, as of a scan */
+    struct journal_trailer trailer;
+    struct journal_view views[JOURNAL_VIEWS];
+    unsigned next_view;
 
-    MDB_txn *txn; /* the transaction under way */
-    enum status result;
+    /* the writer's */
+    int fd;          /* the last segment's file; -1: there is none */
+    uint64_t filled; /* its bytes that need not be allocated any more */
+    struct journal_next next;
+    unsigned fill_pause; /* calls to let pass after a failure */
+
+    enum status result; /* of the transaction under way */
     enum status broken; /* a commit failed: not to be used any more */
-    bool trim_only;
+    bool in_transaction, trim_only, begins_segment;
     uint64_t txn_first, txn_last;
-    uint64_t txn_trimmed;
-
-    uint64_t block_first; /* of the block under way, when it has records */
-    size_t block_size;
-    uint8_t block[JOURNAL_BLOCK_SIZE_MAX];
+    uint8_t *buffer; /* what the commit writes */
+    size_t used, capacity;
 };
 
-/* ---- journal_record.c: the bytes of records and blocks ---- */
+/* ---- journal_record.c: the bytes of records ---- */
 
 size_t journal_trailer_encode(const struct journal_trailer *trailer,
+                              const struct journal_links *links,
                               uint8_t payload[JOURNAL_TRAILER_SIZE_MAX]);
 enum status journal_trailer_decode(const struct journal_event *event,
-                                   struct journal_trailer *trailer);
+                                   struct journal_trailer *trailer, struct journal_links *links);
 
 size_t journal_record_size(const struct journal_event *event);
 /* `record` has journal_record_size(event) bytes. */
 void journal_record_encode(uint64_t sequence, const struct journal_event *event, uint8_t *record);
+/* The size of the record that begins `left` bytes; 0: this can't be one. */
+size_t journal_record_size_at(const uint8_t *bytes, size_t left);
+/* The payload points into the bytes. STATUS_CORRUPT: only event->sequence is set. */
+enum status journal_record_decode(const uint8_t *bytes, size_t left, uint64_t sequence,
+                                  struct journal_event *event);
+/* The first sound trailer behind `offset` whose sequence is above `above` and whose previous one is
+ * at least `previous`. False: there is none. */
+bool journal_trailer_find(const uint8_t *bytes, size_t size, size_t offset, uint64_t above,
+                          uint64_t previous, size_t *at, struct journal_links *links);
 
-/* The header, before the first record. */
-void journal_block_begin(uint8_t *block);
+/* ---- journal_segments.c: files and the table of them ---- */
 
-/* What is left of a stored block, from the record `sequence` on. */
-struct journal_block {
-    uint64_t sequence;
-    const uint8_t *at;
-    size_t left;
-    bool is_sound; /* its key's size and its header are right */
-};
-struct journal_block journal_block_of(const MDB_val *key, const MDB_val *value);
-/* The next record; the payload points into the block. STATUS_NOT_FOUND: there is none.
- * STATUS_CORRUPT (CRC, size; version of the block): only event->sequence is set, and the next call
- * goes on behind it where its size can be believed. */
-enum status journal_block_next(struct journal_block *block, struct journal_event *event);
-/* Every record that is left; *last: the last of them. STATUS_CORRUPT: one is damaged. */
-enum status journal_block_verify(struct journal_block block, struct journal_event *last);
-/* To the first record >= sequence, without a look at those before it. */
-void journal_block_skip_to(struct journal_block *block, uint64_t sequence);
-/* The sequence of its last record. */
-uint64_t journal_block_last(struct journal_block block);
+void journal_segment_path(const char *directory, uint64_t number,
+                          char path[JOURNAL_PATH_MAX]);
+void journal_segment_header(const struct journal_segment *segment,
+                            uint8_t header[JOURNAL_SEGMENT_HEADER_SIZE]);
+/* Reads the header of segment->number's file. STATUS_NOT_FOUND: no file, or not begun. */
+enum status journal_segment_look(const struct journal *journal, struct journal_segment *segment);
+/* Forgets the table and reads it from the directory. STATUS_CORRUPT: not a row of numbers. */
+enum status journal_segments_load(struct journal *journal);
+/* Adds those that have been begun since. */
+enum status journal_segments_extend(struct journal *journal);
+/* STATUS_NO_MEMORY; not after room for one was reserved. */
+enum status journal_segments_add(struct journal *journal, const struct journal_segment *segment);
+enum status journal_segments_reserve(struct journal *journal);
+void journal_segments_forget(struct journal *journal);
+/* Opens all of them for good, so that nobody uses their files again. */
+enum status journal_segments_hold(struct journal *journal);
+/* The last sequence that can be in it. */
+uint64_t journal_segment_last(const struct journal *journal, size_t index);
 
-/* ---- journal_room.c ---- */
+/* The segment's view, mapped as far as its file goes now. STATUS_NOT_FOUND: the file is gone. */
+enum status journal_view_open(struct journal *journal, const struct journal_segment *segment,
+                              struct journal_view **view);
+/* Those of segments with smaller numbers. */
+void journal_views_close(struct journal *journal, uint64_t below);
 
-/* STATUS_FULL when a transaction that begins now might not find the pages that it needs. */
-enum status journal_room(struct journal *journal, bool trim_only);
+/* Held by a writer while it writes a transaction and drops a segment. Waits for it; a dead process
+ * holds nothing. */
+enum status journal_lock(struct journal *journal);
+void journal_unlock(struct journal *journal);
 
-/* ---- journal_read.c ---- */
+/* ---- journal_scan.c ---- */
 
-/* Takes first, last and the trailer from the newest commit, whose records are verified. */
-enum status journal_refresh(struct journal *journal, MDB_txn *txn);
-/* The read transaction, renewed. End it with mdb_txn_reset. */
-enum status journal_read_begin(struct journal *journal);
-/* Renews it for the last time: from now on every read sees this snapshot. Call journal_refresh
- * before anything else; apart, because a snapshot is taken at once and a refresh reads. */
+/* Finds the end of the log, from where it is known to have been: sets last, first, trailer, and the
+ * newest segment's size; a segment that was begun with a torn transaction leaves the table.
+ * *is_damaged: records before the end are. */
+enum status journal_scan(struct journal *journal, bool *is_damaged);
+/* Looks again and keeps everything as it is now: from now on every read sees this. With the lock
+ * held, so that nothing is half written or removed meanwhile. */
 enum status journal_pin(struct journal *journal);
+
+/* ---- journal_copy.c ---- */
+
+typedef enum status (*journal_copy_cb)(const void *context);
+/* Copies a pinned journal's files to a directory, each record verified, durable but for the
+ * directory's own name. Asks cb now and then whether to go on. Adds to *records and *bytes. */
+enum status journal_copy(struct journal *journal, const char *directory, journal_copy_cb cb,
+                         const void *context, uint64_t *records, uint64_t *bytes);
+
+/* ---- journal_prepare.c: the writer's files ---- */
+
+/* At most one step of filling. */
+void journal_fill_step(struct journal *journal);
+/* Makes sure that the next segment's file is there and that its name is durable. */
+enum status journal_next_ready(struct journal *journal);
+/* Removes the oldest segment when all its records are trimmed, or makes it the next one. */
+void journal_drop_segment(struct journal *journal);
 
 #endif

@@ -1,141 +1,200 @@
-#include "journal_internal.h"
-#include "bytes.h"
 #include "check.h"
+#include "journal_internal.h"
 #include "records.h"
 
-enum status journal_read_begin(struct journal *journal)
-{
-    int error = journal->read_txn == NULL
-                    ? mdb_txn_begin(journal->lmdb.env, NULL, MDB_RDONLY, &journal->read_txn)
-                    : mdb_txn_renew(journal->read_txn);
-    return lmdb_status(error);
-}
+/* Reading goes from segment to segment, up to the last committed record. */
 
-enum status journal_pin(struct journal *journal)
-{
-    enum status status = journal_read_begin(journal);
-    journal->is_pinned = status == STATUS_OK;
-    return status;
-}
+enum { MARK_EVERY = 64 << 10 }; /* bytes between two places that a view remembers */
 
-static enum status block_at(MDB_cursor *cursor, MDB_cursor_op op, MDB_val *key,
-                            struct journal_block *block)
-{
-    MDB_val value;
-    int error = mdb_cursor_get(cursor, key, &value, op);
-    if (error != 0)
-        return lmdb_status(error);
-    *block = journal_block_of(key, &value);
-    return STATUS_OK;
-}
+/* ---- places ---- */
 
-static enum status last_of(struct journal_block block, struct journal_event *event)
+/* The segment that a sequence is in, or that follows it. */
+static size_t segment_of(const struct journal *journal, uint64_t sequence)
 {
-    journal_block_skip_to(&block, journal_block_last(block));
-    return journal_block_next(&block, event);
-}
-
-/* Verifies the records of the last transaction: those behind the trailer before the last one. (A
- * trailer ends its block.) */
-static enum status read_last_transaction(MDB_cursor *cursor, struct journal *journal)
-{
-    MDB_val key;
-    struct journal_block block = {0};
-    struct journal_event last = {0};
-    enum status status = block_at(cursor, MDB_LAST, &key, &block);
-    if (status == STATUS_NOT_FOUND) {
-        journal->first = journal->last = 0;
-        return STATUS_OK;
+    size_t low = 0, high = journal->segment_count - 1;
+    while (low < high) {
+        size_t middle = low + (high - low + 1) / 2;
+        if (journal->segments[middle].first <= sequence)
+            low = middle;
+        else
+            high = middle - 1;
     }
-    if (status == STATUS_OK)
-        status = journal_block_verify(block, &last);
-    if (status == STATUS_OK)
-        status = journal_trailer_decode(&last, &journal->trailer);
-    if (status != STATUS_OK)
-        return status;
-    journal->last = last.sequence;
-    for (bool is_older = false; status == STATUS_OK && !is_older;) {
-        status = block_at(cursor, MDB_PREV, &key, &block);
-        if (status == STATUS_OK)
-            status = last_of(block, &last);
-        is_older = status == STATUS_OK && last.kind == EVENT_TRAILER;
-        if (status == STATUS_OK && !is_older)
-            status = journal_block_verify(block, &last);
+    if (low + 1 < journal->segment_count && sequence > journal_segment_last(journal, low))
+        low++;
+    return low;
+}
+
+static void remember(struct journal_view *view, uint64_t sequence, size_t offset)
+{
+    size_t count = view->mark_count;
+    size_t last = count == 0 ? JOURNAL_SEGMENT_HEADER_SIZE : view->marks[count - 1].offset;
+    size_t every = view->mapped / JOURNAL_VIEW_MARKS;
+    if (count == JOURNAL_VIEW_MARKS || offset < last + (every > MARK_EVERY ? every : MARK_EVERY))
+        return;
+    view->marks[count].sequence = sequence;
+    view->marks[count].offset = offset;
+    view->mark_count++;
+}
+
+/* The place that is remembered best before `sequence`. */
+static size_t recall(const struct journal_view *view, const struct journal_segment *segment,
+                     uint64_t sequence, uint64_t *at)
+{
+    size_t count = view->mark_count;
+    while (count > 0 && view->marks[count - 1].sequence > sequence)
+        count--;
+    *at = count == 0 ? segment->first : view->marks[count - 1].sequence;
+    return count == 0 ? JOURNAL_SEGMENT_HEADER_SIZE : view->marks[count - 1].offset;
+}
+
+/* The first place at or behind `offset`, where the record `*sequence` should be, whose record is one
+ * of those from `wanted` on: the sizes lead there, and where one can't be one, the next trailer.
+ * The view's size: there is none. */
+static size_t seek(struct journal_view *view, size_t offset, uint64_t *sequence, uint64_t wanted)
+{
+    while (*sequence < wanted) {
+        size_t size = journal_record_size_at(view->bytes + offset, view->size - offset);
+        if (size > 0) {
+            offset += size;
+            ++*sequence;
+            remember(view, *sequence, offset);
+            continue;
+        }
+        struct journal_links links;
+        if (!journal_trailer_find(view->bytes, view->size, offset, *sequence, 0, &offset, &links))
+            return view->size;
+        *sequence = links.sequence;
     }
-    if (status != STATUS_OK && status != STATUS_NOT_FOUND)
-        return status;
-    status = block_at(cursor, MDB_FIRST, &key, &block);
-    if (status == STATUS_OK)
-        status = journal_block_next(&block, &last);
-    if (status == STATUS_OK)
-        journal->first = last.sequence;
-    return status;
+    return offset;
 }
 
-enum status journal_refresh(struct journal *journal, MDB_txn *txn)
+/* ---- up to date ---- */
+
+/* Leaves out what is trimmed. */
+static void forget_oldest(struct journal *journal)
 {
-    MDB_cursor *cursor;
-    MDB_val key;
-    struct journal_block block = {0};
-    journal->pages_used = lmdb_pages_used(&journal->lmdb, txn);
-    int error = mdb_cursor_open(txn, journal->lmdb.dbi, &cursor);
-    if (error != 0)
-        return lmdb_status(error);
-    enum status status = STATUS_OK;
-    bool is_known = journal->last != 0 && block_at(cursor, MDB_LAST, &key, &block) == STATUS_OK &&
-                    journal_block_last(block) == journal->last;
-    if (!is_known)
-        status = read_last_transaction(cursor, journal);
-    mdb_cursor_close(cursor);
-    return status;
+    size_t gone = 0;
+    while (gone + 1 < journal->segment_count && journal->segments[gone + 1].first <= journal->first)
+        gone++;
+    if (gone == 0)
+        return;
+    journal->segment_count -= gone;
+    memmove(journal->segments, journal->segments + gone,
+            journal->segment_count * sizeof journal->segments[0]);
+    journal_views_close(journal, journal->segments[0].number);
 }
 
-/* The block with the first record >= from, as far as there is one. */
-static enum status seek(MDB_cursor *cursor, uint64_t from, struct journal_block *block)
+/* Takes over what the writer has told. While the last record that was known here is there, so is its
+ * segment, and those behind it are found one by one. */
+static enum status refresh(struct journal *journal)
 {
-    uint8_t bytes[JOURNAL_KEY_SIZE];
-    MDB_val key = {.mv_size = sizeof bytes, .mv_data = bytes};
-    store_be64(bytes, from);
-    enum status status = block_at(cursor, MDB_SET_RANGE, &key, block);
-    if (status == STATUS_OK && block->sequence == from)
+    struct journal_range *range = journal->range;
+    uint64_t last = atomic_load_explicit(&range->last, memory_order_acquire);
+    uint64_t first = atomic_load_explicit(&range->first, memory_order_relaxed);
+    if (last == journal->last && first == journal->first)
         return STATUS_OK;
-    if (status != STATUS_OK && status != STATUS_NOT_FOUND)
-        return status;
-    /* Those that the block before it ends with may be meant. */
-    status = block_at(cursor, status == STATUS_OK ? MDB_PREV : MDB_LAST, &key, block);
-    if (status == STATUS_NOT_FOUND)
-        status = block_at(cursor, MDB_FIRST, &key, block);
-    if (status == STATUS_OK)
-        journal_block_skip_to(block, from);
+    bool is_lost = first > journal->last;
+    journal->last = last;
+    journal->first = first;
+    journal->bytes = atomic_load_explicit(&range->bytes, memory_order_relaxed);
+    enum status status =
+        is_lost ? journal_segments_load(journal) : journal_segments_extend(journal);
+    forget_oldest(journal);
     return status;
+}
+
+/* Whether the writer has trimmed what is read here; then everything is looked up again. */
+static bool was_trimmed(struct journal *journal, uint64_t sequence)
+{
+    return journal->read_only && journal->range != NULL &&
+           atomic_load_explicit(&journal->range->first, memory_order_acquire) > sequence;
+}
+
+/* ---- the walk ---- */
+
+typedef bool (*record_cb)(void *context, enum status status, const struct journal_event *event);
+
+struct walk {
+    struct journal *journal;
+    record_cb cb;
+    void *context;
+    uint64_t sequence; /* of the next record */
+    bool is_over;
+};
+
+/* To the record behind a damaged one: by its size, when a sound record is there, or else to the next
+ * trailer. */
+static size_t behind_damage(const struct journal_view *view, size_t offset, uint64_t *sequence)
+{
+    struct journal_event event;
+    struct journal_links links;
+    size_t size = journal_record_size_at(view->bytes + offset, view->size - offset);
+    if (size > 0 && journal_record_decode(view->bytes + offset + size, view->size - offset - size,
+                                          *sequence + 1, &event) == STATUS_OK) {
+        ++*sequence;
+        return offset + size;
+    }
+    if (!journal_trailer_find(view->bytes, view->size, offset, *sequence, 0, &offset, &links))
+        return view->size;
+    *sequence = links.sequence;
+    return offset;
+}
+
+/* From walk->sequence to the segment's last record. A place that is not found is shown as damage,
+ * once. */
+static void walk_segment(struct walk *walk, struct journal_view *view,
+                         const struct journal_segment *segment, uint64_t last)
+{
+    struct journal_event event;
+    uint64_t sequence;
+    size_t offset = recall(view, segment, walk->sequence, &sequence);
+    offset = seek(view, offset, &sequence, walk->sequence);
+    if (offset < view->size)
+        walk->sequence = sequence; /* or behind it, when damage is in between */
+    while (!walk->is_over && walk->sequence <= last) {
+        enum status found = journal_record_decode(view->bytes + offset, view->size - offset,
+                                                  walk->sequence, &event);
+        if (found != STATUS_OK && was_trimmed(walk->journal, walk->sequence))
+            return;
+        walk->is_over = !walk->cb(walk->context, found, &event);
+        if (found == STATUS_OK) {
+            offset += journal_record_size(&event);
+            remember(view, ++walk->sequence, offset);
+        } else {
+            offset = behind_damage(view, offset, &walk->sequence);
+            if (offset == view->size)
+                walk->sequence = last + 1;
+        }
+    }
 }
 
 /* Calls cb for each record from `from` on, damaged ones too, until it returns false. */
-static enum status walk(struct journal *journal, uint64_t from,
-                        bool (*cb)(void *context, enum status status,
-                                   const struct journal_event *event),
-                        void *context)
+static enum status walk(struct journal *journal, uint64_t from, record_cb cb, void *context)
 {
-    MDB_cursor *cursor;
-    MDB_val key;
-    struct journal_block block = {0};
-    int error = mdb_cursor_open(journal->read_txn, journal->lmdb.dbi, &cursor);
-    if (error != 0)
-        return lmdb_status(error);
-    bool goes_on = true;
-    enum status status = seek(cursor, from, &block);
-    while (status == STATUS_OK) {
-        struct journal_event event;
-        enum status found;
-        while (goes_on && (found = journal_block_next(&block, &event)) != STATUS_NOT_FOUND)
-            goes_on = cb(context, found, &event);
-        if (!goes_on)
-            break;
-        status = block_at(cursor, MDB_NEXT, &key, &block);
+    struct walk walk = {journal, cb, context, from, false};
+    while (!walk.is_over) {
+        struct journal_view *view;
+        if (walk.sequence < journal->first)
+            walk.sequence = journal->first;
+        if (journal->segment_count == 0 || walk.sequence > journal->last)
+            return STATUS_OK;
+        size_t index = segment_of(journal, walk.sequence);
+        const struct journal_segment segment = journal->segments[index];
+        uint64_t last = journal_segment_last(journal, index);
+        if (walk.sequence < segment.first)
+            walk.sequence = segment.first;
+        enum status status = journal_view_open(journal, &segment, &view);
+        if (status == STATUS_OK)
+            walk_segment(&walk, view, &segment, last);
+        if (was_trimmed(journal, walk.sequence))
+            status = refresh(journal);
+        if (status != STATUS_OK)
+            return status == STATUS_NOT_FOUND ? STATUS_CORRUPT : status;
     }
-    mdb_cursor_close(cursor);
-    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+    return STATUS_OK;
 }
+
+/* ---- events ---- */
 
 struct event_read {
     journal_event_cb cb;
@@ -152,27 +211,14 @@ static bool read_event(void *context, enum status status, const struct journal_e
     return event->kind == EVENT_TRAILER || read->cb(read->context, event);
 }
 
-static enum status read_from(struct journal *journal, uint64_t from, journal_event_cb cb,
-                             void *context)
-{
-    struct event_read read = {cb, context, STATUS_OK};
-    enum status status = walk(journal, from, read_event, &read);
-    return status == STATUS_OK ? read.status : status;
-}
-
 static enum status reading_begin(struct journal *journal)
 {
     check(!journal->is_reading);
-    enum status status = journal->is_pinned ? STATUS_OK : journal_read_begin(journal);
+    enum status status = STATUS_OK;
+    if (journal->read_only && journal->range != NULL)
+        status = refresh(journal);
     journal->is_reading = status == STATUS_OK;
     return status;
-}
-
-static void reading_end(struct journal *journal)
-{
-    if (!journal->is_pinned)
-        mdb_txn_reset(journal->read_txn);
-    journal->is_reading = false;
 }
 
 enum status journal_read(struct journal *journal, uint64_t from, journal_event_cb cb, void *context)
@@ -180,12 +226,10 @@ enum status journal_read(struct journal *journal, uint64_t from, journal_event_c
     enum status status = reading_begin(journal);
     if (status != STATUS_OK)
         return status;
-    if (journal->lmdb.read_only)
-        status = journal_refresh(journal, journal->read_txn);
-    if (status == STATUS_OK)
-        status = read_from(journal, from, cb, context);
-    reading_end(journal);
-    return status;
+    struct event_read read = {cb, context, STATUS_OK};
+    status = walk(journal, from, read_event, &read);
+    journal->is_reading = false;
+    return status == STATUS_OK ? read.status : status;
 }
 
 struct record_walk {
@@ -196,9 +240,10 @@ struct record_walk {
 static bool walk_record(void *context, enum status status, const struct journal_event *event)
 {
     const struct record_walk *walk = context;
+    struct journal_links links;
     struct journal_record record = {.status = status, .event = *event};
     if (status == STATUS_OK && event->kind == EVENT_TRAILER)
-        record.status = journal_trailer_decode(event, &record.trailer);
+        record.status = journal_trailer_decode(event, &record.trailer, &links);
     return walk->cb(walk->context, &record);
 }
 
@@ -210,6 +255,6 @@ enum status journal_walk(struct journal *journal, uint64_t from, journal_record_
         return status;
     struct record_walk records = {cb, context};
     status = walk(journal, from, walk_record, &records);
-    reading_end(journal);
+    journal->is_reading = false;
     return status;
 }

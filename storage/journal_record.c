@@ -1,11 +1,10 @@
-#include "journal_internal.h"
 #include "bytes.h"
 #include "crc32c.h"
+#include "journal_internal.h"
 #include "records.h"
 
 /* Where the fields of a record are (journal.h). */
 enum {
-    BLOCK_VERSION = 2,
     AT_CRC = 0,
     AT_SIZE = 4,
     AT_KIND = 8,
@@ -20,7 +19,7 @@ _Static_assert(AT_TIME + 8 == JOURNAL_HEADER_SIZE, "the header ends with the tim
 /* Of the sequence too: a record that is found under another is as wrong as a flipped bit. */
 static uint32_t record_crc(uint64_t sequence, const uint8_t *record, size_t size)
 {
-    uint8_t key[JOURNAL_KEY_SIZE];
+    uint8_t key[8];
     store_be64(key, sequence);
     return crc32c(crc32c(0, key, sizeof key), record + AT_SIZE, size - AT_SIZE);
 }
@@ -45,97 +44,60 @@ void journal_record_encode(uint64_t sequence, const struct journal_event *event,
     store_le32(record + AT_CRC, record_crc(sequence, record, size));
 }
 
-void journal_block_begin(uint8_t *block)
+size_t journal_record_size_at(const uint8_t *bytes, size_t left)
 {
-    block[0] = BLOCK_VERSION;
-}
-
-struct journal_block journal_block_of(const MDB_val *key, const MDB_val *value)
-{
-    struct journal_block block = {0};
-    const uint8_t *from = value->mv_data;
-    if (key->mv_size == JOURNAL_KEY_SIZE)
-        block.sequence = load_be64(key->mv_data);
-    block.is_sound = key->mv_size == JOURNAL_KEY_SIZE &&
-                     value->mv_size > JOURNAL_BLOCK_HEADER_SIZE && from[0] == BLOCK_VERSION;
-    block.at = from + (block.is_sound ? JOURNAL_BLOCK_HEADER_SIZE : 0);
-    block.left =
-        block.is_sound ? value->mv_size - JOURNAL_BLOCK_HEADER_SIZE : 1; /* a damaged one */
-    return block;
-}
-
-/* The size of the next record; 0 when it makes no sense: the rest of the block can't be read. */
-static size_t next_size(const struct journal_block *block)
-{
-    if (!block->is_sound || block->left < JOURNAL_HEADER_SIZE)
+    if (left < JOURNAL_HEADER_SIZE)
         return 0;
-    size_t size = load_le32(block->at + AT_SIZE);
-    return size >= JOURNAL_HEADER_SIZE && size <= block->left ? size : 0;
+    size_t size = load_le32(bytes + AT_SIZE);
+    size_t most = JOURNAL_HEADER_SIZE + JOURNAL_PAYLOAD_MAX;
+    return size >= JOURNAL_HEADER_SIZE && size <= most && size <= left ? size : 0;
 }
 
-static void skip(struct journal_block *block, size_t size)
+enum status journal_record_decode(const uint8_t *bytes, size_t left, uint64_t sequence,
+                                  struct journal_event *event)
 {
-    block->at += size;
-    block->left -= size;
-    block->sequence++;
-}
-
-enum status journal_block_next(struct journal_block *block, struct journal_event *event)
-{
-    if (block->left == 0)
-        return STATUS_NOT_FOUND;
-    const uint8_t *record = block->at;
-    size_t size = next_size(block);
-    *event = (struct journal_event){.sequence = block->sequence};
-    if (size == 0) {
-        block->left = 0;
+    size_t size = journal_record_size_at(bytes, left);
+    *event = (struct journal_event){.sequence = sequence};
+    if (size == 0 || load_le32(bytes + AT_CRC) != record_crc(sequence, bytes, size))
         return STATUS_CORRUPT;
-    }
-    skip(block, size);
-    if (load_le32(record + AT_CRC) != record_crc(event->sequence, record, size))
-        return STATUS_CORRUPT;
-    event->aggregate = load_le64(record + AT_AGGREGATE);
-    event->aggregate_version = load_le64(record + AT_AGGREGATE_VERSION);
-    event->actor = load_le64(record + AT_ACTOR);
-    event->at_ms = load_le64(record + AT_TIME);
-    event->kind = load_le16(record + AT_KIND);
-    event->actor_kind = record[AT_ACTOR_KIND];
-    event->payload = record + JOURNAL_HEADER_SIZE;
+    event->aggregate = load_le64(bytes + AT_AGGREGATE);
+    event->aggregate_version = load_le64(bytes + AT_AGGREGATE_VERSION);
+    event->actor = load_le64(bytes + AT_ACTOR);
+    event->at_ms = load_le64(bytes + AT_TIME);
+    event->kind = load_le16(bytes + AT_KIND);
+    event->actor_kind = bytes[AT_ACTOR_KIND];
+    event->payload = bytes + JOURNAL_HEADER_SIZE;
     event->payload_size = size - JOURNAL_HEADER_SIZE;
     return STATUS_OK;
 }
 
-enum status journal_block_verify(struct journal_block block, struct journal_event *last)
-{
-    struct journal_event event;
-    enum status status;
-    while ((status = journal_block_next(&block, &event)) == STATUS_OK)
-        *last = event;
-    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
-}
+/* ---- trailers ---- */
 
-void journal_block_skip_to(struct journal_block *block, uint64_t sequence)
-{
-    size_t size;
-    while (block->sequence < sequence && (size = next_size(block)) > 0)
-        skip(block, size);
-}
+/* A trailer's payload: magic(4) count(4) segment(8) sequence(8) previous(8) first(8) { producer(8)
+ * position(8) }; its clock is the record's time. */
+enum {
+    AT_MAGIC = 0,
+    AT_COUNT = 4,
+    AT_SEGMENT = 8,
+    AT_SEQUENCE = 16,
+    AT_PREVIOUS = 24,
+    AT_FIRST = 32,
+};
+_Static_assert(AT_FIRST + 8 == JOURNAL_TRAILER_HEAD_SIZE, "the marks follow the first sequence");
 
-uint64_t journal_block_last(struct journal_block block)
-{
-    uint64_t last = block.sequence;
-    journal_block_skip_to(&block, UINT64_MAX);
-    return block.sequence > last ? block.sequence - 1 : last;
-}
+static const uint8_t trailer_magic[4] = {0xb0, 0x0f, 0xf1, 0xce};
 
-/* A trailer's payload: segment(8) count(4) { producer(8) position(8) }; its clock is the record's
- * time. */
 size_t journal_trailer_encode(const struct journal_trailer *trailer,
+                              const struct journal_links *links,
                               uint8_t payload[JOURNAL_TRAILER_SIZE_MAX])
 {
-    uint8_t *to = payload + 12;
-    store_le64(payload, trailer->segment_id);
-    store_le32(payload + 8, trailer->mark_count);
+    uint8_t *to = payload + JOURNAL_TRAILER_HEAD_SIZE;
+    memcpy(payload + AT_MAGIC, trailer_magic, sizeof trailer_magic);
+    store_le32(payload + AT_COUNT, trailer->mark_count);
+    store_le64(payload + AT_SEGMENT, trailer->segment_id);
+    store_le64(payload + AT_SEQUENCE, links->sequence);
+    store_le64(payload + AT_PREVIOUS, links->previous);
+    store_le64(payload + AT_FIRST, links->first);
     for (uint32_t i = 0; i < trailer->mark_count; i++, to += 16) {
         store_le64(to, trailer->marks[i].producer);
         store_le64(to + 8, trailer->marks[i].position);
@@ -143,23 +105,68 @@ size_t journal_trailer_encode(const struct journal_trailer *trailer,
     return (size_t)(to - payload);
 }
 
-enum status journal_trailer_decode(const struct journal_event *event,
-                                   struct journal_trailer *trailer)
+static bool links_decode(const struct journal_event *event, struct journal_links *links)
 {
-    if (event->kind != EVENT_TRAILER || event->payload_size < 12)
+    const uint8_t *payload = event->payload;
+    if (event->kind != EVENT_TRAILER || event->payload_size < JOURNAL_TRAILER_HEAD_SIZE ||
+        memcmp(payload + AT_MAGIC, trailer_magic, sizeof trailer_magic) != 0)
+        return false;
+    *links = (struct journal_links){
+        .sequence = load_le64(payload + AT_SEQUENCE),
+        .previous = load_le64(payload + AT_PREVIOUS),
+        .first = load_le64(payload + AT_FIRST),
+    };
+    return links->sequence == event->sequence;
+}
+
+enum status journal_trailer_decode(const struct journal_event *event,
+                                   struct journal_trailer *trailer, struct journal_links *links)
+{
+    if (!links_decode(event, links))
         return STATUS_CORRUPT;
-    uint32_t count = load_le32(event->payload + 8);
-    if (count > JOURNAL_MARKS_MAX || event->payload_size != 12 + (size_t)count * 16)
+    uint32_t count = load_le32(event->payload + AT_COUNT);
+    if (count > JOURNAL_MARKS_MAX ||
+        event->payload_size != JOURNAL_TRAILER_HEAD_SIZE + (size_t)count * 16)
         return STATUS_CORRUPT;
     *trailer = (struct journal_trailer){
         .clock_ms = event->at_ms,
-        .segment_id = load_le64(event->payload),
+        .segment_id = load_le64(event->payload + AT_SEGMENT),
         .mark_count = count,
     };
-    const uint8_t *from = event->payload + 12;
+    const uint8_t *from = event->payload + JOURNAL_TRAILER_HEAD_SIZE;
     for (uint32_t i = 0; i < count; i++, from += 16) {
         trailer->marks[i].producer = load_le64(from);
         trailer->marks[i].position = load_le64(from + 8);
     }
     return STATUS_OK;
+}
+
+/* A trailer carries its sequence, so it can be told wherever it lies. */
+static bool trailer_at(const uint8_t *bytes, size_t size, size_t offset,
+                       struct journal_links *links)
+{
+    struct journal_event event;
+    size_t left = size - offset;
+    if (left < JOURNAL_HEADER_SIZE + JOURNAL_TRAILER_HEAD_SIZE)
+        return false;
+    uint64_t sequence = load_le64(bytes + offset + JOURNAL_HEADER_SIZE + AT_SEQUENCE);
+    return journal_record_decode(bytes + offset, left, sequence, &event) == STATUS_OK &&
+           links_decode(&event, links);
+}
+
+bool journal_trailer_find(const uint8_t *bytes, size_t size, size_t offset, uint64_t above,
+                          uint64_t previous, size_t *at, struct journal_links *links)
+{
+    for (size_t from = offset + JOURNAL_HEADER_SIZE; from < size; from++) {
+        const uint8_t *found =
+            memmem(bytes + from, size - from, trailer_magic, sizeof trailer_magic);
+        if (found == NULL)
+            return false;
+        from = (size_t)(found - bytes);
+        *at = from - JOURNAL_HEADER_SIZE;
+        if (trailer_at(bytes, size, *at, links) && links->sequence > above &&
+            links->previous >= previous)
+            return true;
+    }
+    return false;
 }

@@ -8,7 +8,7 @@
 /* What is written to disk, as structs: events (journal) and rows (state). The tables are in
  * records.def. */
 
-enum { RECORDS_VERSION = 3 };
+enum { RECORDS_VERSION = 4 };
 
 enum event_kind {
     EVENT_TRAILER = 0, /* ends each journal transaction; the journal's own (journal.h) */

@@ -55,9 +55,10 @@ static enum status open_storage(struct worker *worker)
         return status;
     uint64_t fill = state_free_space(worker->state) / FILL_SPACE_SHARE;
     struct journal_options journal = {
-        .map_size = worker->config->journal_size_mib << 20,
+        .size_max = worker->config->journal_size_mib << 20,
         .fill_ahead = fill < FILL_AHEAD_BYTES ? fill : FILL_AHEAD_BYTES,
         .floor = state_covered(worker->state),
+        .range = &worker->self->journal,
     };
     if (options->sequence_floor > journal.floor)
         journal.floor = options->sequence_floor;
@@ -290,7 +291,6 @@ static void housekeep(struct worker *worker, struct turns *turns, uint64_t now_m
      */
     state_reader_reset(worker->reader);
     state_clear_readers(worker->state);
-    journal_clear_readers(worker->journal);
 }
 
 static bool requests_waiting(const struct worker *worker)

@@ -3,6 +3,7 @@
 
 #include "clock.h"
 #include "config.h"
+#include "journal_range.h"
 #include "messages.h"
 #include "ring.h"
 #include "slot.h"
@@ -93,6 +94,7 @@ struct process_entry {
     _Atomic uint32_t parked;         /* spawn: 1 from parking until a probe has found it well */
     _Atomic uint64_t restarts[EXIT_CAUSE_COUNT]; /* spawn: by the cause of the death before */
     _Atomic uint64_t released_sequence; /* relay: this worker's events up to here may be trimmed */
+    struct journal_range journal;       /* live: what a worker's journal holds, for the relay */
     char obituary[OBITUARY_SIZE];       /* live: last words (check_obituary) */
 };
 

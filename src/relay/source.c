@@ -14,7 +14,7 @@ void source_init(struct source *source, const struct segment *segment,
 
 enum status source_open(struct source *source)
 {
-    struct journal_options options = {.read_only = true};
+    struct journal_options options = {.read_only = true, .range = &source->worker->journal};
     if (source->journal != NULL)
         return STATUS_OK;
     enum status status = journal_open(&source->journal, source->path, &options);

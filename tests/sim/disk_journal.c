@@ -152,12 +152,10 @@ enum status journal_append(struct journal *journal, const struct journal_event *
     return STATUS_OK;
 }
 
-enum status journal_trim(struct journal *journal, uint64_t below)
+void journal_trim(struct journal *journal, uint64_t below)
 {
-    uint64_t most = journal_first_sequence(journal) + JOURNAL_TRIM_MAX;
     check(journal->begun);
-    journal->trim_below = below < most ? below : most;
-    return STATUS_OK;
+    journal->trim_below = below;
 }
 
 static void forget(struct journal *journal)
@@ -282,11 +280,6 @@ enum status journal_probe(struct journal *journal)
         return STATUS_STORAGE_FULL;
     journal->disk->last_sequence = journal->next_sequence++;
     return STATUS_OK;
-}
-
-void journal_clear_readers(struct journal *journal)
-{
-    (void)journal;
 }
 
 uint64_t journal_bytes_used(const struct journal *journal)
