@@ -350,7 +350,8 @@ static struct journal_segment segment_to_begin(const struct journal *journal)
     };
 }
 
-/* The file for it, its name, its line in the table and its header: what can fail without a trace. */
+/* The file for it, its name, its line in the table and its header: what can fail without a trace.
+ */
 static enum status prepare_segment(struct journal *journal)
 {
     const struct journal_segment segment = segment_to_begin(journal);

@@ -13,14 +13,14 @@
  * and one fdatasync have ended, and whole or not there. One thread uses a struct journal.
  *
  * The log is a row of segment files in one directory, named by numbers without gaps. A segment is a
- * header (journal_internal.h) and records one behind the other; a transaction is within one segment.
- * Record: crc32c(4, of its sequence and all that follows) size(4, of the record) kind(2)
+ * header (journal_internal.h) and records one behind the other; a transaction is within one
+ * segment. Record: crc32c(4, of its sequence and all that follows) size(4, of the record) kind(2)
  * aggregate(8) aggregate version(8) actor kind(1) actor(8) time ms(8) payload. Integers
  * little-endian.
  *
  * Where the log ends is found by reading: the last transaction that is whole. A trailer names the
- * trailer before it, so that what was torn, or belongs to an earlier use of the file, is never taken
- * for a part of the log, and a record that was damaged later is told from a torn end: whole
+ * trailer before it, so that what was torn, or belongs to an earlier use of the file, is never
+ * taken for a part of the log, and a record that was damaged later is told from a torn end: whole
  * transactions follow it.
  *
  * Files are filled with zeros ahead of use in steps and used again once they are trimmed: a commit
@@ -98,20 +98,21 @@ enum status journal_append(struct journal *journal, const struct journal_event *
 /* A transaction for journal_trim alone, nothing is appended but the trailer; it begins however much
  * is in use, so that a journal at its limit can be trimmed below it. */
 enum status journal_begin_trim(struct journal *journal);
-/* Within a transaction of either sort: records below `below` are no longer there. The last committed
- * trailer is kept, so that a journal is never empty once it was used. Their file goes when all of
- * its records are trimmed, at most one with each commit. */
+/* Within a transaction of either sort: records below `below` are no longer there. The last
+ * committed trailer is kept, so that a journal is never empty once it was used. Their file goes
+ * when all of its records are trimmed, at most one with each commit. */
 void journal_trim(struct journal *journal, uint64_t below);
 /* Appends the trailer and commits, synced. A failed append, or no space for a new segment: its
- * status; nothing has changed and the journal can go on. Otherwise STATUS_STORAGE_FULL or STATUS_IO:
- * nothing may be acknowledged and the journal must be closed (begin refuses from now on); what is on
- * disk is unknown until it is reopened. */
+ * status; nothing has changed and the journal can go on. Otherwise STATUS_STORAGE_FULL or
+ * STATUS_IO: nothing may be acknowledged and the journal must be closed (begin refuses from now
+ * on); what is on disk is unknown until it is reopened. */
 enum status journal_commit(struct journal *journal, const struct journal_trailer *trailer);
 void journal_abort(struct journal *journal); /* does nothing when no transaction is open */
 
-/* Calls cb for each event (no trailers) with sequence >= from, in order. The payload is valid during
- * the call. cb returns false to stop; it must not use the journal. STATUS_CORRUPT on a bad record:
- * those before it were passed to cb. */
+/* Calls cb for each event (no trailers) with sequence >= from, in order. The payload is valid
+ * during the call. cb returns false to stop; it must not read the journal. What is trimmed
+ * meanwhile may be left out: journal_first_sequence is behind it then. STATUS_CORRUPT on a bad
+ * record: those before it were passed to cb. */
 typedef bool (*journal_event_cb)(void *context, const struct journal_event *event);
 enum status journal_read(struct journal *journal, uint64_t from, journal_event_cb cb,
                          void *context);

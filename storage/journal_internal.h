@@ -11,7 +11,7 @@ enum {
     JOURNAL_TRAILER_HEAD_SIZE = 40,
     JOURNAL_TRAILER_SIZE_MAX = JOURNAL_TRAILER_HEAD_SIZE + JOURNAL_MARKS_MAX * 16,
     JOURNAL_SEGMENT_HEADER_SIZE = 40,
-    JOURNAL_SEGMENTS_PER_JOURNAL = 64, /* about: a segment is this part of size_max … */
+    JOURNAL_SEGMENTS_PER_JOURNAL = 64,   /* about: a segment is this part of size_max … */
     JOURNAL_SEGMENT_SIZE_MIN = 64 << 10, /* … or this many bytes */
     JOURNAL_PATH_MAX = FILE_PATH_MAX + 32,
     JOURNAL_VIEWS = 4,
@@ -64,8 +64,8 @@ struct journal {
 
     struct journal_segment *segments; /* the oldest first */
     size_t segment_count, segment_capacity;
-    uint64_t first, last; /* committed; 0: none */
-    uint64_t bytes;       /* of the segments */
+    uint64_t first, last;    /* committed; 0: none */
+    uint64_t bytes;          /* of the segments */
     uint64_t last_begins_at; /* the last transaction's place in its file, as of a scan */
     struct journal_trailer trailer;
     struct journal_view views[JOURNAL_VIEWS];
@@ -108,8 +108,7 @@ bool journal_trailer_find(const uint8_t *bytes, size_t size, size_t offset, uint
 
 /* ---- journal_segments.c: files and the table of them ---- */
 
-void journal_segment_path(const char *directory, uint64_t number,
-                          char path[JOURNAL_PATH_MAX]);
+void journal_segment_path(const char *directory, uint64_t number, char path[JOURNAL_PATH_MAX]);
 void journal_segment_header(const struct journal_segment *segment,
                             uint8_t header[JOURNAL_SEGMENT_HEADER_SIZE]);
 /* Reads the header of segment->number's file. STATUS_NOT_FOUND: no file, or not begun. */

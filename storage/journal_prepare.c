@@ -85,10 +85,13 @@ static void fill(struct journal *journal, int fd, uint64_t *filled)
         sync_file_range(fd, (off_t)from, (off_t)(*filled - from), SYNC_FILE_RANGE_WRITE);
 }
 
+/* Only for the last part of a segment is the next file made: until then a trimmed one may become
+ * it. */
 void journal_fill_step(struct journal *journal)
 {
     uint64_t used = newest(journal) == NULL ? 0 : newest(journal)->size;
-    uint64_t wanted = used + journal->fill_ahead, here = journal->segment_size;
+    uint64_t here = journal->segment_size;
+    uint64_t wanted = used + least(journal->fill_ahead, here / 4);
     if (journal->fill_ahead == 0)
         return;
     if (journal->fill_pause > 0) {

@@ -47,9 +47,9 @@ static size_t recall(const struct journal_view *view, const struct journal_segme
     return count == 0 ? JOURNAL_SEGMENT_HEADER_SIZE : view->marks[count - 1].offset;
 }
 
-/* The first place at or behind `offset`, where the record `*sequence` should be, whose record is one
- * of those from `wanted` on: the sizes lead there, and where one can't be one, the next trailer.
- * The view's size: there is none. */
+/* The first place at or behind `offset`, where the record `*sequence` should be, whose record is
+ * one of those from `wanted` on: the sizes lead there, and where one can't be one, the next
+ * trailer. The view's size: there is none. */
 static size_t seek(struct journal_view *view, size_t offset, uint64_t *sequence, uint64_t wanted)
 {
     while (*sequence < wanted) {
@@ -84,8 +84,8 @@ static void forget_oldest(struct journal *journal)
     journal_views_close(journal, journal->segments[0].number);
 }
 
-/* Takes over what the writer has told. While the last record that was known here is there, so is its
- * segment, and those behind it are found one by one. */
+/* Takes over what the writer has told. While the last record that was known here is there, so is
+ * its segment, and those behind it are found one by one. */
 static enum status refresh(struct journal *journal)
 {
     struct journal_range *range = journal->range;
@@ -122,8 +122,8 @@ struct walk {
     bool is_over;
 };
 
-/* To the record behind a damaged one: by its size, when a sound record is there, or else to the next
- * trailer. */
+/* To the record behind a damaged one: by its size, when a sound record is there, or else to the
+ * next trailer. */
 static size_t behind_damage(const struct journal_view *view, size_t offset, uint64_t *sequence)
 {
     struct journal_event event;

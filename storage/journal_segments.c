@@ -31,11 +31,9 @@ _Static_assert(AT_PREVIOUS + 8 == JOURNAL_SEGMENT_HEADER_SIZE, "records follow t
 static const uint8_t magic[8] = {'b', 'o', 'x', 'j', 'r', 'n', 'l', '\n'};
 static const char suffix[] = ".log";
 
-void journal_segment_path(const char *directory, uint64_t number,
-                          char path[JOURNAL_PATH_MAX])
+void journal_segment_path(const char *directory, uint64_t number, char path[JOURNAL_PATH_MAX])
 {
-    snprintf(path, JOURNAL_PATH_MAX, "%s/%0*" PRIu64 "%s", directory, NAME_DIGITS, number,
-             suffix);
+    snprintf(path, JOURNAL_PATH_MAX, "%s/%0*" PRIu64 "%s", directory, NAME_DIGITS, number, suffix);
 }
 
 static uint32_t header_crc(const uint8_t *header)
@@ -60,8 +58,7 @@ static enum status header_decode(const uint8_t *header, struct journal_segment *
 {
     uint64_t number = segment->number;
     if (memcmp(header, magic, sizeof magic) != 0 ||
-        load_le32(header + AT_CRC) != header_crc(header) ||
-        load_le64(header + AT_NUMBER) != number)
+        load_le32(header + AT_CRC) != header_crc(header) || load_le64(header + AT_NUMBER) != number)
         return STATUS_NOT_FOUND;
     if (load_le32(header + AT_VERSION) != VERSION)
         return STATUS_MISMATCH;
@@ -189,8 +186,8 @@ static enum status headers_load(struct journal *journal)
         if (status != STATUS_OK)
             return status;
         const struct journal_segment *before = kept > 0 ? &journal->segments[kept - 1] : NULL;
-        if (is_over || (before != NULL && (segment.number != before->number + 1 ||
-                                           segment.previous < before->first)))
+        if (is_over || (before != NULL &&
+                        (segment.number != before->number + 1 || segment.previous < before->first)))
             return STATUS_CORRUPT;
         journal->segments[kept++] = segment;
     }

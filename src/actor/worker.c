@@ -368,6 +368,14 @@ static void run(struct worker *worker)
     }
 }
 
+/* With one more transaction behind it, damage to the last one can't be taken for a torn end. */
+static void seal(struct worker *worker)
+{
+    enum status status = worker->read_only ? STATUS_OK : journal_probe(worker->journal);
+    if (status != STATUS_OK)
+        log_warn("journal-not-sealed", "status=\"%s\"", status_text(status));
+}
+
 static int exit_code_of(enum status status)
 {
     switch (status) {
@@ -410,6 +418,7 @@ int worker_run(const struct worker_options *options)
                            worker->read_only ? PROCESS_READ_ONLY : PROCESS_READY);
     CRASH_POINT(READY_ANNOUNCED);
     run(worker);
+    seal(worker);
     close_worker(worker);
     free(worker);
     return EX_OK;

@@ -20,7 +20,7 @@ struct fixture {
 static int set_up(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof *fixture);
-    const struct journal_options options = {.map_size = MAP_SIZE};
+    const struct journal_options options = {.size_max = MAP_SIZE};
     snprintf(fixture->directory, sizeof fixture->directory, "/tmp/boxoffice-audit-XXXXXX");
     assert_non_null(mkdtemp(fixture->directory));
     snprintf(fixture->journal_path, sizeof fixture->journal_path, "%s/journal", fixture->directory);

@@ -60,7 +60,7 @@ static struct journal *reader(struct fixture *fixture)
 static int setup(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof *fixture);
-    struct journal_options options = {.map_size = 64 * MIB};
+    struct journal_options options = {.size_max = 64 * MIB};
     strcpy(fixture->directory, "/tmp/boxoffice-retention-XXXXXX");
     assert_non_null(mkdtemp(fixture->directory));
     snprintf(fixture->path, sizeof fixture->path, "%s/journal", fixture->directory);

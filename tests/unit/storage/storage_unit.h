@@ -59,9 +59,30 @@ static inline const char *scratch_path(const char *name)
 static inline struct journal *journal_of(const char *name, uint64_t floor)
 {
     struct journal *journal;
-    const struct journal_options options = {.map_size = TEST_MAP_SIZE, .floor = floor};
+    const struct journal_options options = {.size_max = TEST_MAP_SIZE, .floor = floor};
     assert_int_equal(journal_open(&journal, scratch_path(name), &options), STATUS_OK);
     return journal;
+}
+
+/* A range that processes share: in a file beside the journal. */
+static inline struct journal_range *range_beside(const char *path)
+{
+    char file[TEST_PATH_MAX + 160];
+    snprintf(file, sizeof file, "%s.range", path);
+    int fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0 || ftruncate(fd, sizeof(struct journal_range)) != 0)
+        abort();
+    void *mapped =
+        mmap(NULL, sizeof(struct journal_range), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (mapped == MAP_FAILED)
+        abort();
+    close(fd);
+    return mapped;
+}
+
+static inline void range_unmap(struct journal_range *range)
+{
+    munmap(range, sizeof *range);
 }
 
 /* Events of a test carry their sequence in the payload, repeated to some length, so that a reader
@@ -126,6 +147,21 @@ static inline enum status commit_test_events(struct journal *journal, unsigned c
     return journal_commit(journal, &trailer);
 }
 
+/* The same, and only `kept` records of before stay. */
+static inline enum status commit_and_trim(struct journal *journal, unsigned count, uint64_t kept)
+{
+    uint64_t last = journal_last_sequence(journal);
+    const struct journal_trailer trailer = trailer_of(last + count + 1);
+    enum status status = journal_begin(journal);
+    if (status != STATUS_OK)
+        return status;
+    for (unsigned i = 0; i < count; i++)
+        (void)append_test_event(journal, NULL); /* sticky */
+    if (last > kept)
+        journal_trim(journal, last - kept);
+    return journal_commit(journal, &trailer);
+}
+
 /* What a read of a whole journal saw. */
 struct test_read {
     uint64_t first, last, count;
@@ -152,6 +188,25 @@ static inline struct test_read read_test_events(struct journal *journal, uint64_
     assert_int_equal(journal_read(journal, from, note_test_event, &read), STATUS_OK);
     assert_false(read.is_wrong);
     return read;
+}
+
+/* Of a read beside a writer that trims. */
+struct place {
+    const struct journal *journal;
+    uint64_t last;
+    bool is_wrong;
+};
+
+/* What was trimmed while it was read is left out: then the journal begins there. */
+static inline bool note_place(void *context, const struct journal_event *event)
+{
+    struct place *place = context;
+    bool follows = place->last == 0 || event->sequence <= place->last + 2 ||
+                   event->sequence <= journal_first_sequence(place->journal) + 1;
+    if (!is_test_event(event) || event->sequence <= place->last || !follows)
+        place->is_wrong = true;
+    place->last = event->sequence;
+    return true;
 }
 
 /* This program again, as `role`, with a pipe in each direction (its stdin and stdout). */

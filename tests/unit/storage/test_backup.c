@@ -18,7 +18,7 @@ static struct journal *open_journal(const char *directory, const char *role)
 {
     char path[DATADIR_PATH_MAX];
     struct journal *journal;
-    const struct journal_options options = {.map_size = TEST_MAP_SIZE};
+    const struct journal_options options = {.size_max = TEST_MAP_SIZE};
     path_in(directory, role, "journal", path);
     assert_int_equal(journal_open(&journal, path, &options), STATUS_OK);
     return journal;
@@ -165,10 +165,10 @@ static void damaged_records_are_not_copied(void **state)
 {
     (void)state;
     struct backup_report report;
-    char path[DATADIR_PATH_MAX], file[DATADIR_PATH_MAX + 16];
+    char path[DATADIR_PATH_MAX], file[DATADIR_PATH_MAX + 32];
     uint64_t sequence = 150, repeated[2] = {sequence, sequence};
     path_in(datadir.path, "wallet", "journal", path);
-    snprintf(file, sizeof file, "%s/data.mdb", path);
+    snprintf(file, sizeof file, "%s/0000000000000001.log", path);
     long at = file_find(file, repeated, sizeof repeated, 0);
     assert_true(at > 0);
     file_flip(file, at, 1);

@@ -152,12 +152,12 @@ static void a_damaged_layout_is_refused(void **state)
     static const char *const texts[] = {
         "",
         "format 1\n",
-        "format 1\nrecords 3\nincarnation 5\nseat-workers 1\nwallet-workers 1",
-        "format 1\nrecords 3\nincarnation 5\nseat-workers 1\nwallet-workers 1\nmore 1\n",
-        "format 1\nrecords 3\nincarnation -5\nseat-workers 1\nwallet-workers 1\n",
-        "format 1\nrecords 3\nincarnation 99999999999999999999\nseat-workers 1\nwallet-workers 1\n",
-        "format 1\nrecords 3\nincarnation 5\nwallet-workers 1\nseat-workers 1\n",
-        "format 1\nrecords 3\nincarnation \nseat-workers 1\nwallet-workers 1\n",
+        "format 1\nrecords 4\nincarnation 5\nseat-workers 1\nwallet-workers 1",
+        "format 1\nrecords 4\nincarnation 5\nseat-workers 1\nwallet-workers 1\nmore 1\n",
+        "format 1\nrecords 4\nincarnation -5\nseat-workers 1\nwallet-workers 1\n",
+        "format 1\nrecords 4\nincarnation 99999999999999999999\nseat-workers 1\nwallet-workers 1\n",
+        "format 1\nrecords 4\nincarnation 5\nwallet-workers 1\nseat-workers 1\n",
+        "format 1\nrecords 4\nincarnation \nseat-workers 1\nwallet-workers 1\n",
     };
     struct datadir datadir = opened(1, 1);
     datadir_close(&datadir);
@@ -166,7 +166,7 @@ static void a_damaged_layout_is_refused(void **state)
         assert_int_equal(datadir_open(&datadir, data_path(), 1, 1, 0), STATUS_CORRUPT);
     }
     write_file("a/data/layout",
-               "format 1\nrecords 3\nincarnation 5\nseat-workers 1\nwallet-workers 1\n");
+               "format 1\nrecords 4\nincarnation 5\nseat-workers 1\nwallet-workers 1\n");
     datadir = opened(1, 1);
     assert_int_equal(datadir.incarnation, 5);
     datadir_close(&datadir);

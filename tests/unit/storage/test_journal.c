@@ -1,7 +1,5 @@
 #include "storage_unit.h"
 
-enum { BLOCK_RECORDS_MAX = 40 }; /* of test events, on pages of 4 KiB */
-
 static void a_new_journal_is_empty(void **state)
 {
     (void)state;
@@ -13,20 +11,6 @@ static void a_new_journal_is_empty(void **state)
     assert_int_equal(journal_last_trailer(journal)->clock_ms, 0);
     assert_int_equal(journal_last_trailer(journal)->mark_count, 0);
     assert_int_equal(read_test_events(journal, 0).count, 0);
-    journal_close(journal);
-    /* Made beside and renamed: nothing of that is left. */
-    assert_int_not_equal(access(scratch_path("worker-0/journal.new"), F_OK), 0);
-}
-
-static void what_a_crash_left_while_making_a_journal_is_no_obstacle(void **state)
-{
-    (void)state;
-    assert_int_equal(mkdir(scratch_path("journal.new"), 0700), 0);
-    int fd = open(scratch_path("journal.new/data.mdb"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    assert_int_equal(write(fd, "half", 4), 4);
-    close(fd);
-    struct journal *journal = journal_of("journal", 0);
-    assert_int_equal(commit_test_events(journal, 3), STATUS_OK);
     journal_close(journal);
 }
 
@@ -129,7 +113,7 @@ static void an_aborted_transaction_leaves_nothing(void **state)
     assert_int_equal(commit_test_events(journal, 5), STATUS_OK);
     assert_int_equal(journal_begin(journal), STATUS_OK);
     assert_int_equal(append_test_event(journal, NULL), STATUS_OK);
-    assert_int_equal(journal_trim(journal, 4), STATUS_OK);
+    journal_trim(journal, 4);
     journal_abort(journal);
     assert_int_equal(journal_first_sequence(journal), 1);
     assert_int_equal(journal_last_sequence(journal), 6);
@@ -148,19 +132,17 @@ static void trim_to(struct journal *journal, uint64_t below)
 {
     struct journal_trailer trailer = trailer_of(1);
     assert_int_equal(journal_begin(journal), STATUS_OK);
-    assert_int_equal(journal_trim(journal, below), STATUS_OK);
+    journal_trim(journal, below);
     assert_int_equal(journal_commit(journal, &trailer), STATUS_OK);
 }
 
-/* Records go by whole blocks, so a few below `below` may be left. */
-static void assert_trimmed_to(struct journal *journal, uint64_t below)
+static void assert_trimmed_to(struct journal *journal, uint64_t first)
 {
-    uint64_t first = journal_first_sequence(journal);
-    assert_true(first <= below && first + BLOCK_RECORDS_MAX > below);
+    assert_int_equal(journal_first_sequence(journal), first);
     assert_int_equal(journal_record_count(journal), journal_last_sequence(journal) - first + 1);
 }
 
-static void trimming_is_bounded_and_keeps_the_last_trailer(void **state)
+static void trimming_is_exact_and_keeps_the_last_trailer(void **state)
 {
     (void)state;
     struct journal *journal = journal_of("journal", 0);
@@ -168,30 +150,37 @@ static void trimming_is_bounded_and_keeps_the_last_trailer(void **state)
         assert_int_equal(commit_test_events(journal, 299), STATUS_OK); /* 1 … 1200 */
     trim_to(journal, 310);
     assert_trimmed_to(journal, 310);
-    uint64_t first = journal_first_sequence(journal);
-    assert_int_equal(read_test_events(journal, 0).first, first);
+    assert_int_equal(read_test_events(journal, 0).first, 310);
     trim_to(journal, 200);
-    assert_int_equal(journal_first_sequence(journal), first);
-    trim_to(journal, UINT64_MAX);
-    assert_true(journal_first_sequence(journal) >= first + JOURNAL_TRIM_MAX);
-    assert_trimmed_to(journal, first + JOURNAL_TRIM_MAX + BLOCK_RECORDS_MAX);
+    assert_trimmed_to(journal, 310);
 
-    /* Twice in one transaction is no more than once. */
+    /* Twice in one transaction is as good as once. */
     assert_int_equal(journal_begin(journal), STATUS_OK);
-    assert_int_equal(journal_trim(journal, 900), STATUS_OK);
-    assert_int_equal(journal_trim(journal, UINT64_MAX), STATUS_OK);
+    journal_trim(journal, 900);
+    journal_trim(journal, UINT64_MAX);
+    journal_trim(journal, 400);
     struct journal_trailer trailer = trailer_of(77);
     assert_int_equal(journal_commit(journal, &trailer), STATUS_OK);
-    /* About 800 … 1203 were there: all but the last committed trailer go, and the new one comes. */
-    assert_int_equal(journal_first_sequence(journal), 1203);
-    assert_int_equal(journal_last_sequence(journal), 1204);
-    assert_int_equal(journal_record_count(journal), 2);
+    /* All but the last committed trailer go, and the new one comes. */
+    assert_trimmed_to(journal, 1202);
+    assert_int_equal(journal_last_sequence(journal), 1203);
     assert_int_equal(read_test_events(journal, 0).count, 0);
     journal_close(journal);
     journal = journal_of("journal", 0);
-    assert_int_equal(journal_first_sequence(journal), 1203);
+    assert_trimmed_to(journal, 1202);
     assert_int_equal(journal_last_trailer(journal)->clock_ms, 77);
+    assert_int_equal(read_test_events(journal, 0).count, 0);
     journal_close(journal);
+}
+
+/* 13, 1001, 1003, 1004 are events. */
+static bool note_leap(void *context, const struct journal_event *event)
+{
+    uint64_t *next = context;
+    assert_true(is_test_event(event));
+    assert_true(event->sequence == 13 || event->sequence == 1001 || event->sequence >= 1003);
+    *next = event->sequence + 1;
+    return true;
 }
 
 static void sequences_never_come_back(void **state)
@@ -199,8 +188,8 @@ static void sequences_never_come_back(void **state)
     (void)state;
     struct journal *journal = journal_of("journal", 0);
     assert_int_equal(commit_test_events(journal, 9), STATUS_OK);
-    trim_to(journal, UINT64_MAX); /* the last committed trailer is in the only block */
-    assert_int_equal(journal_first_sequence(journal), 1);
+    trim_to(journal, UINT64_MAX);
+    assert_int_equal(journal_first_sequence(journal), 10);
     trim_to(journal, UINT64_MAX);
     assert_int_equal(journal_first_sequence(journal), 11);
     journal_close(journal);
@@ -224,6 +213,12 @@ static void sequences_never_come_back(void **state)
     journal_close(journal);
     journal = journal_of("journal", 500);
     assert_int_equal(journal_next_sequence(journal), 1003);
+    /* What was left out is no damage, for whoever reads across it. */
+    assert_int_equal(commit_test_events(journal, 2), STATUS_OK);
+    uint64_t next = 13;
+    assert_int_equal(journal_read(journal, 0, note_leap, &next), STATUS_OK);
+    assert_int_equal(next, 1005);
+    assert_int_equal(journal_read(journal, 500, note_leap, &next), STATUS_OK);
     journal_close(journal);
 }
 
@@ -312,35 +307,149 @@ static void a_probe_repeats_the_last_trailer(void **state)
     journal_close(journal);
 }
 
-static off_t size_of_file(void)
+/* ---- segments ---- */
+
+enum { SMALL_SIZE = 4 << 20, SMALL_SEGMENT = 64 << 10 };
+
+static struct journal *small_journal(uint64_t fill_ahead)
 {
-    struct stat file;
-    assert_int_equal(stat(scratch_path("journal/data.mdb"), &file), 0);
-    return file.st_size;
+    struct journal *journal;
+    const struct journal_options options = {.size_max = SMALL_SIZE, .fill_ahead = fill_ahead};
+    assert_int_equal(journal_open(&journal, scratch_path("journal"), &options), STATUS_OK);
+    return journal;
 }
 
-enum { FILLED_MAP_SIZE = (5 << 20) + (512 << 10) };
+static off_t size_of_segment(unsigned number)
+{
+    char name[64];
+    struct stat file;
+    snprintf(name, sizeof name, "journal/%016u.log", number);
+    return stat(scratch_path(name), &file) == 0 ? file.st_size : -1;
+}
 
-static void the_file_is_filled_ahead_but_never_beyond_the_map(void **state)
+static unsigned count_segments(void)
+{
+    unsigned count = 0;
+    for (unsigned number = 1; number < 1000; number++)
+        count += size_of_segment(number) >= 0;
+    return count;
+}
+
+static void records_are_read_across_segments_from_any_of_them(void **state)
 {
     (void)state;
-    struct journal *journal;
-    const struct journal_options options = {.map_size = FILLED_MAP_SIZE, .fill_ahead = 3 << 20};
-    assert_int_equal(journal_open(&journal, scratch_path("journal"), &options), STATUS_OK);
-    for (unsigned i = 0; i < 20; i++)
-        assert_int_equal(commit_test_events(journal, 20), STATUS_OK);
-    assert_int_equal(size_of_file(), (3 << 20) + (256 << 10));
-    assert_true(journal_bytes_used(journal) < 1 << 20);
-    enum status status = STATUS_OK;
-    while (status == STATUS_OK)
-        status = commit_test_events(journal, 200);
-    assert_int_equal(status, STATUS_FULL);
-    assert_int_equal(size_of_file(), FILLED_MAP_SIZE);
+    struct journal *journal = small_journal(0);
+    for (unsigned i = 0; i < 300; i++)
+        assert_int_equal(commit_test_events(journal, 1 + i % 30), STATUS_OK);
     uint64_t last = journal_last_sequence(journal);
-    read_test_events(journal, 0);
+    assert_true(count_segments() >= 7);
+    for (unsigned round = 0; round < 2; round++) {
+        assert_int_equal(read_test_events(journal, 0).count, last - 300);
+        for (uint64_t from = last; from > 0; from -= from > 97 ? 97 : from) {
+            struct test_read read = read_test_events(journal, from);
+            assert_true(read.count == 0 ? from + 1 >= last : read.first <= from + 2);
+            assert_true(read.count == 0 || read.last == last - 1);
+        }
+        journal_close(journal);
+        journal = small_journal(0);
+        assert_int_equal(journal_last_sequence(journal), last);
+    }
+    journal_close(journal);
+}
+
+static void a_transaction_is_within_one_segment_however_large(void **state)
+{
+    (void)state;
+    struct journal *journal = small_journal(1 << 20);
+    assert_int_equal(commit_test_events(journal, 3), STATUS_OK);
+    assert_int_equal(commit_test_events(journal, 2000), STATUS_OK);
+    assert_int_equal(count_segments(), 1);
+    assert_true(size_of_segment(1) > 3 * SMALL_SEGMENT);
+    assert_int_equal(commit_test_events(journal, 1), STATUS_OK);
+    assert_int_equal(count_segments(), 2);
+    journal_close(journal);
+    journal = small_journal(0);
+    assert_int_equal(read_test_events(journal, 0).count, 2004);
+    journal_close(journal);
+}
+
+static void the_file_of_a_trimmed_segment_is_used_again(void **state)
+{
+    (void)state;
+    struct stat first, again;
+    struct journal *journal = small_journal(0);
+    assert_int_equal(commit_test_events(journal, 1), STATUS_OK);
+    assert_int_equal(stat(scratch_path("journal/0000000000000001.log"), &first), 0);
+    while (size_of_segment(2) < 0)
+        assert_int_equal(commit_test_events(journal, 20), STATUS_OK);
+    trim_to(journal, UINT64_MAX);
+    assert_int_equal(size_of_segment(1), -1);
+    assert_int_equal(stat(scratch_path("journal/0000000000000003.log"), &again), 0);
+    assert_true(first.st_ino == again.st_ino && again.st_size >= SMALL_SEGMENT);
+    journal_close(journal);
+
+    /* Also by the next writer; and while the next one is there, others are removed. */
+    journal = small_journal(0);
+    while (size_of_segment(4) < 0)
+        assert_int_equal(commit_test_events(journal, 20), STATUS_OK);
+    assert_int_equal(stat(scratch_path("journal/0000000000000003.log"), &again), 0);
+    assert_true(first.st_ino == again.st_ino);
+    while (size_of_segment(5) < 0)
+        assert_int_equal(commit_test_events(journal, 20), STATUS_OK);
+    for (unsigned i = 0; i < 4; i++)
+        trim_to(journal, UINT64_MAX);
+    assert_int_equal(count_segments(), 2);
+    assert_true(size_of_segment(5) >= 0 && size_of_segment(6) >= 0);
+    assert_int_equal(read_test_events(journal, 0).count, 0);
+    journal_close(journal);
+}
+
+static void trimmed_segments_go(void **state)
+{
+    (void)state;
+    struct journal *journal = small_journal(1 << 20);
+    for (unsigned i = 0; i < 3000; i++) {
+        assert_int_equal(commit_and_trim(journal, 20, 1000), STATUS_OK);
+        assert_true(journal_bytes_used(journal) < 6 * SMALL_SEGMENT);
+        if (i % 500 == 499) {
+            uint64_t first = journal_first_sequence(journal);
+            assert_int_equal(journal_last_sequence(journal), first + 1000 + 21);
+            assert_true(read_test_events(journal, 0).first <= first + 1);
+            journal_close(journal);
+            journal = small_journal(1 << 20);
+        }
+    }
+    assert_true(count_segments() <= 6);
+    assert_int_equal(size_of_segment(1), -1);
+    journal_close(journal);
+}
+
+static void files_are_filled_ahead(void **state)
+{
+    (void)state;
+    struct journal *journal = journal_of("journal", 0); /* segments of 1 MiB */
+    journal_close(journal);
+    const struct journal_options options = {.size_max = TEST_MAP_SIZE, .fill_ahead = 16 << 20};
+    assert_int_equal(journal_open(&journal, scratch_path("journal"), &options), STATUS_OK);
+    /* A quarter of a segment ahead, in steps of that size, and of the next file too at the end. */
+    assert_int_equal(commit_test_events(journal, 20), STATUS_OK);
+    assert_int_equal(size_of_segment(1), 256 << 10);
+    assert_int_equal(commit_test_events(journal, 20), STATUS_OK);
+    assert_int_equal(commit_test_events(journal, 20), STATUS_OK);
+    assert_int_equal(size_of_segment(1), 512 << 10);
+    assert_int_equal(size_of_segment(2), -1);
+    while (size_of_segment(2) < 0)
+        assert_int_equal(commit_test_events(journal, 20), STATUS_OK);
+    assert_int_equal(size_of_segment(1), 1 << 20);
+    assert_true(journal_bytes_used(journal) > 768 << 10);
+    while (journal_bytes_used(journal) < 1 << 20)
+        assert_int_equal(commit_test_events(journal, 20), STATUS_OK);
+    assert_int_equal(size_of_segment(2), 256 << 10);
+    uint64_t last = journal_last_sequence(journal);
     journal_close(journal);
     assert_int_equal(journal_open(&journal, scratch_path("journal"), &options), STATUS_OK);
     assert_int_equal(journal_last_sequence(journal), last);
+    assert_int_equal(commit_test_events(journal, 20), STATUS_OK); /* in the second file */
     read_test_events(journal, 0);
     journal_close(journal);
 }
@@ -349,18 +458,21 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         scratch_test(a_new_journal_is_empty),
-        scratch_test(what_a_crash_left_while_making_a_journal_is_no_obstacle),
         scratch_test(events_and_trailer_come_back_after_reopening),
         scratch_test(a_trailer_with_every_mark_comes_back),
         scratch_test(payloads_of_every_size_up_to_the_limit_are_kept),
         scratch_test(an_aborted_transaction_leaves_nothing),
-        scratch_test(trimming_is_bounded_and_keeps_the_last_trailer),
+        scratch_test(trimming_is_exact_and_keeps_the_last_trailer),
         scratch_test(sequences_never_come_back),
         scratch_test(the_floor_counts_in_an_empty_journal),
         scratch_test(a_read_begins_at_any_record),
         scratch_test(a_read_stops_when_told),
         scratch_test(a_probe_repeats_the_last_trailer),
-        scratch_test(the_file_is_filled_ahead_but_never_beyond_the_map),
+        scratch_test(records_are_read_across_segments_from_any_of_them),
+        scratch_test(a_transaction_is_within_one_segment_however_large),
+        scratch_test(the_file_of_a_trimmed_segment_is_used_again),
+        scratch_test(trimmed_segments_go),
+        scratch_test(files_are_filled_ahead),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
