@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/time.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -108,6 +109,16 @@ static enum status take_instant(struct cut *cut)
     return status;
 }
 
+/* Failing to is no error: then there may be too few. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 /* ---- public ---- */
 
 enum status cut_open(struct cut **cut, const struct datadir *datadir)
@@ -116,6 +127,7 @@ enum status cut_open(struct cut **cut, const struct datadir *datadir)
     *cut = NULL;
     if (made == NULL)
         return STATUS_NO_MEMORY;
+    raise_descriptor_limit();
     enum status status = add_views(made, datadir, "wallet", datadir->wallet_workers);
     if (status == STATUS_OK)
         status = add_views(made, datadir, "seat", datadir->seat_workers);

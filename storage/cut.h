@@ -9,18 +9,18 @@
  * what is seen equals what a power loss at that instant would have left, and recovery of that is
  * always right.
  *
- * LMDB's writer locks work across processes. All journals' locks are taken, one after the other in
- * a fixed order; while they are held nothing is committed, and a snapshot of every journal and
- * state is taken; then the locks are let go. Commits wait for milliseconds.
+ * The journals' locks work across processes. All of them are taken, one after the other in a fixed
+ * order; while they are held nothing is committed, and the end of every journal and a snapshot of
+ * every state are taken; then the locks are let go. Commits wait for milliseconds.
  *
  * Use it in a process of its own: when the locks are not to be had within CUT_DEADLINE_MS (a worker
- * that hangs holds one), the process exits with EX_TEMPFAIL through SIGALRM, which lets go of all
- * of them, since LMDB cannot wait for a limited time. A process that dies with the locks, however,
- * costs the workers nothing: they are robust mutexes.
+ * that hangs holds one), the process exits with EX_TEMPFAIL through SIGALRM. A process that ends
+ * with the locks lets go of them.
  *
- * A snapshot keeps the pages that were freed since: each commit then takes about 19 KB of new pages
- * from the journal's map, and checkpoints let the state's file grow. So end a view when it has been
- * read, the journal's first. */
+ * What is trimmed from a journal after the cut stays on disk, beside its size, until the view is
+ * released, and checkpoints let the state's file grow. So end a view when it has been read, the
+ * journal's first. A view has the journal's files open, at most about 80: the limit of descriptors
+ * is raised for that. */
 enum { CUT_DEADLINE_MS = 1000 };
 
 struct cut;
@@ -35,8 +35,8 @@ struct cut_view {
     struct state_reader *reader;
 };
 
-/* Workers that have never run are left out. The user must be allowed to write the data directory
- * (for LMDB's locks): STATUS_DENIED. Further as journal_open and state_open. `datadir` is only used
+/* Workers that have never run are left out. The user must be allowed to write the states' lock
+ * files: STATUS_DENIED. Further as journal_open and state_open. `datadir` is only used
  * during the call. */
 enum status cut_open(struct cut **cut, const struct datadir *datadir);
 void cut_close(struct cut *cut); /* NULL is fine */

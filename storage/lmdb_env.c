@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FILE_MODE = 0600, META_PAGES = 2, FREE_LIST_DBI = 0 };
+enum { FILE_MODE = 0600 };
 
 enum status lmdb_status(int error)
 {
@@ -186,63 +186,4 @@ void lmdb_clear_readers(struct lmdb_env *lmdb)
 {
     int dead;
     mdb_reader_check(lmdb->env, &dead); /* a failure leaves pages pinned until the next call */
-}
-
-static uint64_t tree_pages(MDB_txn *txn, MDB_dbi dbi)
-{
-    MDB_stat stat;
-    if (mdb_stat(txn, dbi, &stat) != 0)
-        return 0;
-    return stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages;
-}
-
-uint64_t lmdb_pages_used(const struct lmdb_env *lmdb, MDB_txn *txn)
-{
-    return META_PAGES + tree_pages(txn, lmdb->dbi) + tree_pages(txn, FREE_LIST_DBI);
-}
-
-uint64_t lmdb_pages_untouched(const struct lmdb_env *lmdb)
-{
-    MDB_envinfo info;
-    if (mdb_env_info(lmdb->env, &info) != 0 || info.me_last_pgno >= lmdb->page_count)
-        return 0;
-    return lmdb->page_count - info.me_last_pgno - 1;
-}
-
-/* A line of mdb_reader_list: pid, thread, and the reader's transaction or "-". */
-static int note_oldest_reader(const char *line, void *context)
-{
-    size_t *oldest = context, txn_id;
-    if (sscanf(line, "%*d %*x %zu", &txn_id) == 1 && txn_id < *oldest)
-        *oldest = txn_id;
-    return 0;
-}
-
-uint64_t lmdb_pages_reusable(const struct lmdb_env *lmdb)
-{
-    MDB_envinfo info;
-    MDB_txn *txn;
-    MDB_cursor *cursor;
-    MDB_val key, value;
-    uint64_t pages = 0;
-    if (mdb_env_info(lmdb->env, &info) != 0)
-        return 0;
-    size_t oldest = info.me_last_txnid;
-    mdb_reader_list(lmdb->env, note_oldest_reader, &oldest);
-    if (mdb_txn_begin(lmdb->env, NULL, MDB_RDONLY, &txn) != 0)
-        return 0;
-    if (mdb_cursor_open(txn, FREE_LIST_DBI, &cursor) == 0) {
-        /* Key: the transaction that freed; value: a count and the pages' numbers. */
-        while (mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0) {
-            size_t freed_by, count;
-            memcpy(&freed_by, key.mv_data, sizeof freed_by);
-            memcpy(&count, value.mv_data, sizeof count);
-            if (freed_by >= oldest)
-                break;
-            pages += count;
-        }
-        mdb_cursor_close(cursor);
-    }
-    mdb_txn_abort(txn);
-    return pages;
 }

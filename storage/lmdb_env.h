@@ -20,8 +20,7 @@ struct lmdb_env {
     bool read_only;
 };
 
-/* LMDB_LOCK: as LMDB_READ, but write transactions can be begun, to hold the writer's lock. */
-enum lmdb_access { LMDB_WRITE, LMDB_READ, LMDB_LOCK };
+enum lmdb_access { LMDB_WRITE, LMDB_READ };
 
 /* The one place where library errors become ours. */
 enum status lmdb_status(int error);
@@ -36,15 +35,5 @@ enum status lmdb_open(struct lmdb_env *lmdb, const char *directory, uint64_t map
                       enum lmdb_access access);
 void lmdb_close(struct lmdb_env *lmdb); /* also after a failed open */
 void lmdb_clear_readers(struct lmdb_env *lmdb);
-
-/* Pages in use as this transaction sees them: all that a delete would not find in the free list.
- * O(1): the counts of both B-trees are in their roots. me_last_pgno would not do: it never sinks,
- * so after a trim it still counts the free pages. */
-uint64_t lmdb_pages_used(const struct lmdb_env *lmdb, MDB_txn *txn);
-/* Pages of the file that were never used. O(1). */
-uint64_t lmdb_pages_untouched(const struct lmdb_env *lmdb);
-/* Pages in the free list that the next write transaction can take: those that no reader may still
- * see. Walks the free list, so not for each transaction. */
-uint64_t lmdb_pages_reusable(const struct lmdb_env *lmdb);
 
 #endif

@@ -31,7 +31,7 @@ enum {
     ROOM_TTL_MAX_S = 86400,     /* of sessions and claims */
     LEAVERS_BLOCK = 4096,       /* ticket numbers whose leavers are kept together */
     LEAVERS_WORDS = LEAVERS_BLOCK / 64,
-    JOURNAL_USED_PERCENT_MAX = 80, /* of a journal's map; deleting and readers need the rest */
+    JOURNAL_USED_PERCENT_MAX = 80, /* of a journal's size; trimming needs the rest */
 };
 
 #define ID_MAX ((UINT64_C(1) << 53) - 1)

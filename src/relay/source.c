@@ -27,7 +27,7 @@ void source_close(struct source *source)
     source->journal = NULL;
 }
 
-enum { RECORDS_MAX = 4096 }; /* looked at in one read transaction */
+enum { RECORDS_MAX = 4096 }; /* looked at in one read */
 
 struct reading {
     struct batch *batch;

@@ -5,14 +5,13 @@
 #include "journal.h"
 #include "segment.h"
 
-/* One worker's journal, as the relay reads it: in short transactions, because a reader keeps the
- * worker from using freed pages again. */
+/* One worker's journal, as the relay reads it beside the worker. */
 
 enum { SOURCES_MAX = PROCESS_MAX };
 
 struct source {
     struct process_entry *worker;
-    struct journal *journal; /* NULL until its worker has made it */
+    struct journal *journal; /* NULL until its worker has opened it */
     char name[16];           /* "seat-0" */
     char path[DATADIR_PATH_MAX];
 };
