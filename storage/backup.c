@@ -104,7 +104,7 @@ static enum status copy_env(struct backup *backup, const struct lmdb_env *from, 
     int error = mdb_cursor_open(txn, from->dbi, &cursor);
     if (error != 0)
         return lmdb_status(error);
-    enum status status = lmdb_open(&to, directory, from->page_count * from->page_size, LMDB_WRITE);
+    enum status status = lmdb_open(&to, directory, from->page_count * from->page_size, LMDB_COPY);
     if (status == STATUS_OK)
         status = copy_all(backup, cursor, &to);
     lmdb_close(&to);

@@ -88,7 +88,7 @@ static enum status remove_unfinished(const char *directory)
     return rmdir(directory) == 0 || errno == ENOENT ? STATUS_OK : file_status(errno);
 }
 
-static enum status env_make(const char *directory, uint64_t map_size)
+static enum status env_make(const char *directory, uint64_t map_size, unsigned flags)
 {
     char beside[FILE_PATH_MAX];
     MDB_env *env = NULL;
@@ -99,7 +99,7 @@ static enum status env_make(const char *directory, uint64_t map_size)
     if (status == STATUS_OK)
         status = directory_make(beside);
     if (status == STATUS_OK)
-        status = env_open(&env, beside, map_size, 0);
+        status = env_open(&env, beside, map_size, flags);
     if (status == STATUS_OK)
         status = env_sync_file(env);
     if (env != NULL)
@@ -154,15 +154,16 @@ enum status lmdb_open(struct lmdb_env *lmdb, const char *directory, uint64_t map
 {
     struct stat found;
     enum status status = STATUS_OK;
-    bool read_only = access != LMDB_WRITE;
+    bool read_only = access == LMDB_READ;
+    unsigned flags = access == LMDB_READ ? MDB_RDONLY : access == LMDB_COPY ? MDB_NOLOCK : 0;
     *lmdb = (struct lmdb_env){.read_only = read_only};
     if (stat(directory, &found) != 0) {
         if (errno != ENOENT || read_only)
             return file_status(errno);
-        status = env_make(directory, map_size);
+        status = env_make(directory, map_size, flags);
     }
     if (status == STATUS_OK)
-        status = env_open(&lmdb->env, directory, map_size, access == LMDB_READ ? MDB_RDONLY : 0);
+        status = env_open(&lmdb->env, directory, map_size, flags);
     /* The last writer may have died between a write and its sync: what is seen now must stay. (On a
      * file system that can't be written to, nothing is on its way to the disk.) */
     if (status == STATUS_OK && env_sync_file(lmdb->env) != STATUS_OK && !read_only)

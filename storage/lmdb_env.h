@@ -20,7 +20,9 @@ struct lmdb_env {
     bool read_only;
 };
 
-enum lmdb_access { LMDB_WRITE, LMDB_READ };
+/* LMDB_COPY: as LMDB_WRITE, for one that nobody else can know of yet, without a file of locks
+ * (which is memory that a full disk would not give). */
+enum lmdb_access { LMDB_WRITE, LMDB_READ, LMDB_COPY };
 
 /* The one place where library errors become ours. */
 enum status lmdb_status(int error);

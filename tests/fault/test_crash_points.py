@@ -93,7 +93,9 @@ class Trial:
 
     def __init__(self, start, tmp_path, seed, persistent):
         self.control = CrashControl(tmp_path / "control")
-        self.server = start("--demo", *ADMIT_ALL, "--retention", 0, program=crash_control.binary(),
+        # The smallest journal: so that its files fill, and are trimmed and used again.
+        self.server = start("--demo", *ADMIT_ALL, "--retention", 0, "--journal-size", 16,
+                            program=crash_control.binary(),
                             environment=self.control.environment)
         self.control.count_from_now()
         self.deaths = Deaths(self.server, seed, self.control)

@@ -28,7 +28,7 @@ def crc32c(data):
     return value ^ 0xffffffff
 
 
-KIND_AT, AGGREGATE_AT, VERSION_AT, TIME_AT = 8, 10, 18, 35  # in a record
+KIND_AT, AGGREGATE_AT, VERSION_AT, TIME_AT, PAYLOAD_AT = 8, 10, 18, 35, 43  # in a record
 
 
 class Environment:
@@ -64,28 +64,65 @@ class Rows(Environment):
         self.records[key] = b"\x01" + struct.pack("<I", crc32c(key + payload)) + payload
 
 
-class Journal(Environment):
-    """Blocks: version(1), then records: crc(4) size(4) kind(2) aggregate(8) aggregate version(8) actor kind(1) actor(8)
-    time(8) payload. Here each record is by itself, and it is written back as a block of one."""
+class Journal:
+    """Segments: magic(8) version(4) crc(4) number(8) first(8) previous(8), then records: crc(4) size(4)
+    kind(2) aggregate(8) aggregate version(8) actor kind(1) actor(8) time(8) payload. They are written
+    back as one segment. A trailer's payload: magic(4) count(4)
+    segment(8) sequence(8) previous trailer(8) first record that counts(8)."""
+
+    HEADER = struct.Struct("<8sIIQQQ")
+    MAGIC = b"boxjrnl\n"
+    TRAILER, TRAILER_MAGIC = struct.Struct("<4sIQQQQ"), bytes.fromhex("b00ff1ce")
 
     def __init__(self, path):
-        super().__init__(path)
-        blocks, self.records = self.records, {}
-        for key, block in blocks.items():
-            sequence, at = int.from_bytes(key, "big"), 1
-            while at < len(block):
-                size = struct.unpack_from("<I", block, at + 4)[0]
-                self.records[struct.pack(">Q", sequence)] = block[at:at + size]
-                sequence, at = sequence + 1, at + size
+        self.path = path
+        self.records = {}
+        for file in sorted(path.glob("*.log")):
+            self.load(file.read_bytes())
+
+    def load(self, data):
+        magic, _, _, _, sequence, _ = self.HEADER.unpack_from(data)
+        at, pending = self.HEADER.size, {}
+        while magic == self.MAGIC and at < len(data):
+            size = struct.unpack_from("<I", data, at + 4)[0]
+            key, record = struct.pack(">Q", sequence), data[at:at + size]
+            if size < 43 or self.crc(key, record) != record[:4]:
+                break
+            pending[key] = record
+            at, sequence = at + size, sequence + 1
+            if struct.unpack_from("<H", record, KIND_AT)[0] == 0:  # what has no trailer does not count
+                self.records.update(pending)
+                pending = {}
+
+    @staticmethod
+    def crc(key, record):
+        return struct.pack("<I", crc32c(key + bytes(record[4:])))
+
+    def header(self, number, first):
+        trailer = min(key for key in self.records if key >= struct.pack(">Q", first)
+                      and self.kind(key) == 0)
+        previous = self.TRAILER.unpack_from(self.records[trailer], PAYLOAD_AT)[4]
+        rest = struct.pack("<QQQ", number, first, previous)
+        version = struct.pack("<I", 1)
+        return self.MAGIC + version + struct.pack("<I", crc32c(version + rest)) + rest
 
     def save(self):
-        records = self.records
-        self.records = {key: b"\x02" + record for key, record in records.items()}
-        super().save()
-        self.records = records
+        for file in self.path.glob("*.log"):
+            file.unlink()
+        first = min(self.records)
+        for key in [key for key in self.records if self.kind(key) == 0]:
+            said = self.TRAILER.unpack_from(self.records[key], PAYLOAD_AT)[5]
+            said = max(said, int.from_bytes(first, "big"))
+            self.patch(key, PAYLOAD_AT + 32, struct.pack("<Q", said))
+        number = int.from_bytes(first, "big")
+        body = b"".join(record for _, record in sorted(self.records.items()))
+        (self.path / f"{1:016}.log").write_bytes(self.header(1, number) + body)
 
     def events(self):
         return [key for key in sorted(self.records) if self.kind(key) != 0]
+
+    def trailers(self):
+        return [key for key in sorted(self.records) if self.kind(key) == 0]
 
     def kind(self, key):
         return struct.unpack_from("<H", self.records[key], KIND_AT)[0]
@@ -95,8 +132,10 @@ class Journal(Environment):
 
     def patch(self, key, offset, data):
         value = bytearray(self.records[key])
+        if value[:4] != self.crc(key, value):
+            return  # damaged on purpose
         value[offset:offset + len(data)] = data
-        value[:4] = struct.pack("<I", crc32c(key + bytes(value[4:])))
+        value[:4] = self.crc(key, value)
         self.records[key] = bytes(value)
 
 
@@ -280,15 +319,29 @@ def lose_a_record(data):
     key = data.wallet_journal.events()[1]
     del data.wallet_journal.records[key]
     at = int.from_bytes(key, "big")
-    return f"wallet-0: records {at} to {at} are missing"
+    return f"wallet-0: record {at} is damaged"  # something else stands there
 
 
-def lose_the_last_record(data):
-    """The trailer that ends the last transaction."""
-    last = max(data.seat_journal.records)
-    assert data.seat_journal.kind(last) == 0
-    del data.seat_journal.records[last]
-    return "is damaged"
+def lose_a_trailer(data):
+    trailer = data.seat_journal.trailers()[-2]
+    del data.seat_journal.records[trailer]
+    return f"seat-0: record {int.from_bytes(trailer, 'big')} is damaged"
+
+
+def flip_a_trailers_byte(data):
+    trailer = data.seat_journal.trailers()[1]
+    value = bytearray(data.seat_journal.records[trailer])
+    value[PAYLOAD_AT] ^= 1
+    data.seat_journal.records[trailer] = bytes(value)
+    return f"seat-0: record {int.from_bytes(trailer, 'big')} is damaged"
+
+
+def lose_the_journals_end(data):
+    """All that came after the rows were saved last, and a bit more."""
+    records = data.wallet_journal.records
+    for key in [key for key in records if key > data.wallet_journal.trailers()[1]]:
+        del records[key]
+    return "wallet-0: its rows cover", "the journal ends at"
 
 
 def turn_back_the_clock(data):
@@ -334,7 +387,7 @@ def go_back_in_a_row(data):
 @pytest.mark.parametrize("corrupt", [
     flip_a_rows_byte, flip_a_records_byte, lose_a_seat, change_a_balance, sell_a_seat_twice,
     drop_an_obligation, drop_a_timer, drop_an_idempotency_key, drop_a_transaction, skip_a_version,
-    lose_a_record, lose_the_last_record, turn_back_the_clock, change_an_event,
+    lose_a_record, lose_a_trailer, flip_a_trailers_byte, lose_the_journals_end, turn_back_the_clock, change_an_event,
     forget_that_rows_are_saved, cover_what_never_was, go_back_in_a_row,
 ], ids=lambda function: function.__name__)
 def test_a_corruption_is_found(data, corrupt):
