@@ -111,8 +111,8 @@ enum status worker_probe(struct worker *worker)
     enum status status = journal_probe(worker->journal);
     if (status == STATUS_OK)
         status = state_probe(worker->state);
-    worker->read_only = status == STATUS_STORAGE_FULL;
-    return status == STATUS_STORAGE_FULL ? STATUS_OK : status;
+    worker->read_only = status == STATUS_STORAGE_FULL || status == STATUS_IO;
+    return worker->read_only ? STATUS_OK : status;
 }
 
 static bool count_event(void *context, const struct journal_event *event)
