@@ -85,31 +85,22 @@ static void fill(struct journal *journal, int fd, uint64_t *filled)
         sync_file_range(fd, (off_t)from, (off_t)(*filled - from), SYNC_FILE_RANGE_WRITE);
 }
 
-/* Only for the last part of a segment is the next file made: until then a trimmed one may become
- * it. */
+/* A sync waits for all that its file has still to write, zeros too. So it is the next file that is
+ * filled, while the second half of the current one is used: until then a trimmed one may become it.
+ * The current file is filled only when it was begun without that, as the first one is. */
 void journal_fill_step(struct journal *journal)
 {
     uint64_t used = newest(journal) == NULL ? 0 : newest(journal)->size;
-    uint64_t here = journal->segment_size;
-    uint64_t wanted = used + least(journal->fill_ahead, here / 4);
-    if (journal->fill_ahead == 0)
-        return;
-    if (journal->fill_pause > 0) {
+    uint64_t size = journal->segment_size, ahead = least(journal->fill_ahead, size / 4);
+    uint64_t for_next = 2 * used > size ? least(2 * used - size, journal->fill_ahead) : 0;
+    if (journal->fill_pause > 0)
         journal->fill_pause--;
-        return;
-    }
-    if (journal->fd >= 0 && journal->filled < least(wanted, here)) {
+    else if (journal->fd >= 0 && journal->filled < least(used + ahead, size))
         fill(journal, journal->fd, &journal->filled);
-        return;
-    }
-    if (journal->fd < 0)
-        here = 0;
-    if (wanted <= here || journal->next.filled >= least(wanted - here, journal->segment_size))
-        return;
-    if (journal->next.fd < 0 && next_create(journal) != STATUS_OK)
-        journal->fill_pause = PAUSE_AFTER_FAILURE;
-    else
+    else if (journal->next.fd >= 0 && journal->next.filled < least(for_next, size))
         fill(journal, journal->next.fd, &journal->next.filled);
+    else if (journal->next.fd < 0 && for_next > 0 && next_create(journal) != STATUS_OK)
+        journal->fill_pause = PAUSE_AFTER_FAILURE;
 }
 
 /* The old file becomes the next one, unless a reader has it open. */
