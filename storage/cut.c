@@ -97,15 +97,12 @@ static enum status take_snapshots(struct cut *cut)
 
 static enum status take_instant(struct cut *cut)
 {
-    struct sigaction before;
-    deadline_start(&before);
     enum status status = lock_journals(cut);
     if (status == STATUS_OK)
         status = take_snapshots(cut);
     for (unsigned i = 0; i < cut->count; i++)
         if (cut->views[i].journal != NULL)
             journal_unlock(cut->views[i].journal);
-    deadline_stop(&before);
     return status;
 }
 
@@ -127,7 +124,9 @@ enum status cut_open(struct cut **cut, const struct datadir *datadir)
     *cut = NULL;
     if (made == NULL)
         return STATUS_NO_MEMORY;
+    struct sigaction before;
     raise_descriptor_limit();
+    deadline_start(&before);
     enum status status = add_views(made, datadir, "wallet", datadir->wallet_workers);
     if (status == STATUS_OK)
         status = add_views(made, datadir, "seat", datadir->seat_workers);
@@ -135,6 +134,7 @@ enum status cut_open(struct cut **cut, const struct datadir *datadir)
         status = add_views(made, datadir, "queue", 1);
     if (status == STATUS_OK)
         status = take_instant(made);
+    deadline_stop(&before);
     if (status == STATUS_OK)
         *cut = made;
     else

@@ -10,8 +10,9 @@
  * always right.
  *
  * The journals' locks work across processes. All of them are taken, one after the other in a fixed
- * order; while they are held nothing is committed, and the end of every journal and a snapshot of
- * every state are taken; then the locks are let go. Commits wait for milliseconds.
+ * order; while they are held no commit ends, so that none rests on one that the cut does not have;
+ * the end of every journal and a snapshot of every state are taken; then the locks are let go.
+ * Commits wait for milliseconds.
  *
  * Use it in a process of its own: when the locks are not to be had within CUT_DEADLINE_MS (a worker
  * that hangs holds one), the process exits with EX_TEMPFAIL through SIGALRM. A process that ends
@@ -19,8 +20,8 @@
  *
  * What is trimmed from a journal after the cut stays on disk, beside its size, until the view is
  * released, and checkpoints let the state's file grow. So end a view when it has been read, the
- * journal's first. A view has the journal's files open, at most about 80: the limit of descriptors
- * is raised for that. */
+ * journal's first. A view has the journal's files open, of up to 16 MiB each: the limit of
+ * descriptors is raised for that. */
 enum { CUT_DEADLINE_MS = 1000 };
 
 struct cut;

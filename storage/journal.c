@@ -22,7 +22,9 @@ enum { BUFFER_SIZE = 256 << 10, BUFFER_KEPT_MAX = 4 << 20 };
 static uint64_t segment_size_of(uint64_t size_max)
 {
     uint64_t size = size_max / JOURNAL_SEGMENTS_PER_JOURNAL;
-    return size < JOURNAL_SEGMENT_SIZE_MIN ? JOURNAL_SEGMENT_SIZE_MIN : size;
+    if (size < JOURNAL_SEGMENT_SIZE_MIN)
+        return JOURNAL_SEGMENT_SIZE_MIN;
+    return size < JOURNAL_SEGMENT_SIZE_MAX ? size : JOURNAL_SEGMENT_SIZE_MAX;
 }
 
 static struct journal_segment *newest(const struct journal *journal)
@@ -135,17 +137,35 @@ static enum status open_to_write(struct journal *journal)
     return STATUS_OK;
 }
 
-static enum status open_to_read(struct journal *journal)
+static enum status look(struct journal *journal)
 {
     bool is_damaged;
+    journal->first = journal->last = journal->bytes = 0;
+    enum status status = journal_segments_load(journal);
+    if (status == STATUS_OK)
+        status = journal_scan(journal, &is_damaged);
+    return status == STATUS_OK ? add_sizes(journal) : status;
+}
+
+/* What a writer does meanwhile may look like damage; then once more, while it can't. */
+static enum status look_beside_writer(struct journal *journal)
+{
+    if (look(journal) == STATUS_OK)
+        return STATUS_OK;
+    enum status status = journal_lock(journal);
+    if (status != STATUS_OK)
+        return status;
+    status = look(journal);
+    journal_unlock(journal);
+    return status;
+}
+
+static enum status open_to_read(struct journal *journal)
+{
     if (journal->range != NULL &&
         atomic_load_explicit(&journal->range->last, memory_order_acquire) == 0)
         return STATUS_NOT_FOUND;
-    enum status status = journal_segments_load(journal);
-    if (status != STATUS_OK || journal->range != NULL)
-        return status;
-    status = journal_scan(journal, &is_damaged);
-    return status == STATUS_OK ? add_sizes(journal) : status;
+    return journal->range != NULL ? journal_segments_load(journal) : look_beside_writer(journal);
 }
 
 static enum status open_directory(struct journal *journal, const char *directory)
@@ -411,20 +431,20 @@ static enum status commit(struct journal *journal, const struct journal_trailer 
     *was_written = false;
     if (journal->result == STATUS_OK)
         journal->result = put_trailer(journal, trailer);
-    if (journal->result == STATUS_OK)
-        journal->result = journal_lock(journal);
+    if (journal->result == STATUS_OK && journal->begins_segment)
+        journal->result = prepare_segment(journal);
     if (journal->result != STATUS_OK)
         return journal->result;
-    enum status status = journal->begins_segment ? prepare_segment(journal) : STATUS_OK;
-    *was_written = status == STATUS_OK;
+    *was_written = true;
+    enum status status = write_transaction(journal);
     if (status == STATUS_OK)
-        status = write_transaction(journal);
-    if (status == STATUS_OK) {
-        take_over(journal, trailer);
-        journal_drop_segment(journal);
-    }
+        status = journal_lock(journal); /* nobody is told while somebody has it */
+    if (status != STATUS_OK)
+        return status;
+    take_over(journal, trailer);
+    journal_drop_segment(journal);
     journal_unlock(journal);
-    return status;
+    return STATUS_OK;
 }
 
 enum status journal_commit(struct journal *journal, const struct journal_trailer *trailer)

@@ -12,7 +12,8 @@ enum {
     JOURNAL_TRAILER_SIZE_MAX = JOURNAL_TRAILER_HEAD_SIZE + JOURNAL_MARKS_MAX * 16,
     JOURNAL_SEGMENT_HEADER_SIZE = 40,
     JOURNAL_SEGMENTS_PER_JOURNAL = 64,   /* about: a segment is this part of size_max … */
-    JOURNAL_SEGMENT_SIZE_MIN = 64 << 10, /* … or this many bytes */
+    JOURNAL_SEGMENT_SIZE_MIN = 64 << 10, /* … within these limits, bytes */
+    JOURNAL_SEGMENT_SIZE_MAX = 16 << 20,
     JOURNAL_PATH_MAX = FILE_PATH_MAX + 32,
     JOURNAL_VIEWS = 4,
     JOURNAL_VIEW_MARKS = 256,
@@ -56,7 +57,7 @@ struct journal_next {
 
 struct journal {
     char directory[FILE_PATH_MAX];
-    int directory_fd; /* flocked while a transaction is written: see journal_lock */
+    int directory_fd; /* flocked: see journal_lock */
     bool read_only, is_pinned, is_reading;
     struct journal_range *range;
     uint64_t segment_size; /* from here on a transaction begins the next one */
@@ -121,6 +122,8 @@ enum status journal_segments_extend(struct journal *journal);
 enum status journal_segments_add(struct journal *journal, const struct journal_segment *segment);
 enum status journal_segments_reserve(struct journal *journal);
 void journal_segments_forget(struct journal *journal);
+/* Leaves out those whose records are all trimmed, and their views: their files may be gone. */
+void journal_segments_trim(struct journal *journal);
 /* Opens all of them for good, so that nobody uses their files again. */
 enum status journal_segments_hold(struct journal *journal);
 /* The last sequence that can be in it. */
@@ -132,8 +135,9 @@ enum status journal_view_open(struct journal *journal, const struct journal_segm
 /* Those of segments with smaller numbers. */
 void journal_views_close(struct journal *journal, uint64_t below);
 
-/* Held by a writer while it writes a transaction and drops a segment. Waits for it; a dead process
- * holds nothing. */
+/* A writer has it for a moment at the end of each commit, when the transaction is durable and
+ * nobody has been told. So while another process has it, nothing that is committed has an effect
+ * elsewhere, and no segment is dropped. Waits for it; a dead process holds nothing. */
 enum status journal_lock(struct journal *journal);
 void journal_unlock(struct journal *journal);
 
@@ -144,7 +148,7 @@ void journal_unlock(struct journal *journal);
  * *is_damaged: records before the end are. */
 enum status journal_scan(struct journal *journal, bool *is_damaged);
 /* Looks again and keeps everything as it is now: from now on every read sees this. With the lock
- * held, so that nothing is half written or removed meanwhile. */
+ * held. */
 enum status journal_pin(struct journal *journal);
 
 /* ---- journal_copy.c ---- */

@@ -70,20 +70,6 @@ static size_t seek(struct journal_view *view, size_t offset, uint64_t *sequence,
 
 /* ---- up to date ---- */
 
-/* Leaves out what is trimmed. */
-static void forget_oldest(struct journal *journal)
-{
-    size_t gone = 0;
-    while (gone + 1 < journal->segment_count && journal->segments[gone + 1].first <= journal->first)
-        gone++;
-    if (gone == 0)
-        return;
-    journal->segment_count -= gone;
-    memmove(journal->segments, journal->segments + gone,
-            journal->segment_count * sizeof journal->segments[0]);
-    journal_views_close(journal, journal->segments[0].number);
-}
-
 /* Takes over what the writer has told. While the last record that was known here is there, so is
  * its segment, and those behind it are found one by one. */
 static enum status refresh(struct journal *journal)
@@ -99,7 +85,7 @@ static enum status refresh(struct journal *journal)
     journal->bytes = atomic_load_explicit(&range->bytes, memory_order_relaxed);
     enum status status =
         is_lost ? journal_segments_load(journal) : journal_segments_extend(journal);
-    forget_oldest(journal);
+    journal_segments_trim(journal);
     return status;
 }
 

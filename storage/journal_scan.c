@@ -151,14 +151,33 @@ enum status journal_scan(struct journal *journal, bool *is_damaged)
     return status;
 }
 
+/* The table as it is now. Where the end was known to be, looking for it goes on; unless that file
+ * is gone. */
+static enum status load_again(struct journal *journal)
+{
+    struct journal_segment known = {0};
+    if (journal->segment_count > 0)
+        known = journal->segments[journal->segment_count - 1];
+    enum status status = journal_segments_load(journal);
+    for (size_t i = 0; i < journal->segment_count; i++)
+        if (journal->segments[i].number == known.number) {
+            journal->segments[i].size = known.size;
+            return status;
+        }
+    journal->first = journal->last = 0;
+    return status;
+}
+
 enum status journal_pin(struct journal *journal)
 {
     bool is_damaged;
-    enum status status = journal_segments_extend(journal);
+    enum status status = load_again(journal);
     if (status == STATUS_OK)
         status = journal_scan(journal, &is_damaged);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
+        journal_segments_trim(journal);
         status = journal_segments_hold(journal);
+    }
     journal_views_close(journal, UINT64_MAX);
     journal->is_pinned = status == STATUS_OK;
     return status;

@@ -317,6 +317,19 @@ enum status journal_view_open(struct journal *journal, const struct journal_segm
     return STATUS_OK;
 }
 
+void journal_segments_trim(struct journal *journal)
+{
+    size_t gone = 0;
+    while (gone + 1 < journal->segment_count && journal->segments[gone + 1].first <= journal->first)
+        gone++;
+    if (gone == 0)
+        return;
+    journal->segment_count -= gone;
+    memmove(journal->segments, journal->segments + gone,
+            journal->segment_count * sizeof journal->segments[0]);
+    journal_views_close(journal, journal->segments[0].number);
+}
+
 /* ---- the lock ---- */
 
 enum status journal_lock(struct journal *journal)

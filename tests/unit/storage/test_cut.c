@@ -17,7 +17,7 @@ static struct journal *worker_journal(const struct datadir *datadir, const char 
 {
     char path[DATADIR_PATH_MAX];
     struct journal *journal;
-    const struct journal_options options = {.size_max = UINT64_C(8) * TEST_MAP_SIZE};
+    const struct journal_options options = {.size_max = 4 << 20};
     datadir_worker_path(datadir, role, instance, "journal", path);
     assert_int_equal(journal_open(&journal, path, &options), STATUS_OK);
     return journal;
@@ -83,13 +83,15 @@ struct writer {
     atomic_bool stop;
 };
 
-/* The wallet's commit comes first, always. */
+enum { KEPT = 1000 };
+
+/* The wallet's commit comes first, always. Files come and go meanwhile. */
 static void *write_in_turn(void *context)
 {
     struct writer *writer = context;
     while (!atomic_load(&writer->stop)) {
-        if (commit_test_events(writer->wallet, 1) != STATUS_OK ||
-            commit_test_events(writer->seat, 1) != STATUS_OK)
+        if (commit_and_trim(writer->wallet, 1, KEPT) != STATUS_OK ||
+            commit_and_trim(writer->seat, 1, KEPT) != STATUS_OK)
             abort();
     }
     return NULL;
