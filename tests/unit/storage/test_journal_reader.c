@@ -210,7 +210,7 @@ static unsigned count_files(void)
 static void a_long_read_keeps_its_file_and_costs_the_writer_nothing(void **state)
 {
     (void)state;
-    uint64_t number, first, last;
+    uint64_t number, first = 0, last = 0;
     struct journal_range *range = range_beside(path);
     struct journal *journal = open_beside(range, false);
     assert_int_equal(commit_test_events(journal, 10), STATUS_OK);
