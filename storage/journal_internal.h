@@ -114,7 +114,8 @@ void journal_segment_header(const struct journal_segment *segment,
                             uint8_t header[JOURNAL_SEGMENT_HEADER_SIZE]);
 /* Reads the header of segment->number's file. STATUS_NOT_FOUND: no file, or not begun. */
 enum status journal_segment_look(const struct journal *journal, struct journal_segment *segment);
-/* Forgets the table and reads it from the directory. STATUS_CORRUPT: not a row of numbers. */
+/* Forgets the table and reads it from the directory. STATUS_CORRUPT: sequences that can't follow
+ * each other. */
 enum status journal_segments_load(struct journal *journal);
 /* Adds those that have been begun since. */
 enum status journal_segments_extend(struct journal *journal);

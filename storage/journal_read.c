@@ -167,9 +167,14 @@ static enum status walk(struct journal *journal, uint64_t from, record_cb cb, vo
         size_t index = segment_of(journal, walk.sequence);
         const struct journal_segment segment = journal->segments[index];
         uint64_t last = journal_segment_last(journal, index);
-        if (walk.sequence < segment.first)
+        enum status status = STATUS_OK;
+        if (walk.sequence < segment.first && index == 0)
+            status =
+                STATUS_CORRUPT; /* the segment that it is in is missing, or trimmed meanwhile */
+        else if (walk.sequence < segment.first)
             walk.sequence = segment.first;
-        enum status status = journal_view_open(journal, &segment, &view);
+        if (status == STATUS_OK)
+            status = journal_view_open(journal, &segment, &view);
         if (status == STATUS_OK)
             walk_segment(&walk, view, &segment, last);
         if (was_trimmed(journal, walk.sequence))

@@ -1,4 +1,5 @@
 #include "bytes.h"
+#include "check.h"
 #include "crc32c.h"
 #include "journal_internal.h"
 #include <dirent.h>
@@ -170,25 +171,27 @@ static int by_number(const void *a, const void *b)
     return left < right ? -1 : left > right;
 }
 
-/* Keeps those that have been begun: only the newest ones may not be. One that is no longer there is
- * among the oldest. */
+/* Keeps the newest row of those that have been begun. A writer may take away the oldest meanwhile;
+ * whether one is missing that is needed can be told by its first sequence. */
 static enum status headers_load(struct journal *journal)
 {
     size_t kept = 0;
-    bool is_over = false;
+    bool is_broken = false;
+    check(journal->segments != NULL);
     for (size_t i = 0; i < journal->segment_count; i++) {
         struct journal_segment segment = journal->segments[i];
         enum status status = journal_segment_look(journal, &segment);
         if (status == STATUS_NOT_FOUND) {
-            is_over = kept > 0;
+            is_broken = true;
             continue;
         }
         if (status != STATUS_OK)
             return status;
-        const struct journal_segment *before = kept > 0 ? &journal->segments[kept - 1] : NULL;
-        if (is_over || (before != NULL &&
-                        (segment.number != before->number + 1 || segment.previous < before->first)))
+        if (is_broken || (kept > 0 && segment.number != journal->segments[kept - 1].number + 1))
+            kept = 0;
+        if (kept > 0 && segment.previous < journal->segments[kept - 1].first)
             return STATUS_CORRUPT;
+        is_broken = false;
         journal->segments[kept++] = segment;
     }
     journal->segment_count = kept;
@@ -209,6 +212,7 @@ enum status journal_segments_extend(struct journal *journal)
 {
     if (journal->segment_count == 0)
         return journal_segments_load(journal);
+    check(journal->segments != NULL);
     for (;;) {
         struct journal_segment segment = {
             .number = journal->segments[journal->segment_count - 1].number + 1, .fd = -1};
