@@ -14,11 +14,12 @@
 /* A worker process: open, recover, adopt, then turns until it is told to stop. */
 
 enum {
-    CHECKPOINT_EVENTS = 60000,      /* journal tail that starts a round */
-    CHECKPOINT_INTERVAL_MS = 2000,  /* and the time after which a shorter one does */
-    REPLAY_EVENTS_MAX = 200000,     /* replays in about 200 ms (bench/README.md); beyond: 503 */
-    BEHIND_PAUSE_MAX_NS = 16000000, /* of each turn, when that is near */
-    IDLE_POLL_MS = 100,             /* the coarse poll behind the doorbell */
+    CHECKPOINT_EVENTS = 60000,     /* journal tail that starts a round */
+    CHECKPOINT_INTERVAL_MS = 2000, /* and the time after which a shorter one does */
+    REPLAY_EVENTS_MAX = 200000,    /* replays in about 200 ms (bench/README.md); beyond: 503 */
+    BEHIND_PAUSE_NS = 500000,      /* near that, each turn pauses … */
+    BEHIND_PAUSES_MAX = 32,        /* … so often at most */
+    IDLE_POLL_MS = 100,            /* the coarse poll behind the doorbell */
     HOUSEKEEPING_MS = 1000,
     TRIM_IDLE_RECORDS = 1000, /* worth a transaction of its own */
     YIELD_EVENTS = 24,        /* with fewer in a batch, time is not short */
@@ -222,22 +223,26 @@ static bool take_all(struct worker *worker, struct turns *turns)
     return batch->requests > 0 || batch->answers > 0 || batch->timers > 0;
 }
 
-/* In the last quarter before a limit, longer and longer. */
-static long pause_before(uint64_t value, uint64_t limit)
+/* In the last quarter before a limit, more and more of them. */
+static uint64_t pauses_before(uint64_t value, uint64_t limit)
 {
     uint64_t near = limit / 4 * 3;
     if (value <= near || value > limit)
         return 0;
-    return (long)((value - near) * BEHIND_PAUSE_MAX_NS / (limit - near));
+    return (value - near) * BEHIND_PAUSES_MAX / (limit - near);
 }
 
 /* On a core that is never idle the writing thread, with its low priority, falls behind, and so it
- * does while the disk is slow. Before requests must be refused for that, all of them wait. */
-static void wait_for_checkpoint(uint64_t bytes, uint64_t limit, uint64_t tail)
+ * does while the disk is slow. Before requests must be refused for that, all of them wait, as long
+ * as it is the thread that has something to do. */
+static void wait_for_checkpoint(struct worker *worker, uint64_t bytes, uint64_t limit,
+                                uint64_t tail)
 {
-    long by_bytes = pause_before(bytes, limit), by_tail = pause_before(tail, REPLAY_EVENTS_MAX);
-    const struct timespec pause = {.tv_nsec = by_bytes > by_tail ? by_bytes : by_tail};
-    if (pause.tv_nsec > 0)
+    const struct timespec pause = {.tv_nsec = BEHIND_PAUSE_NS};
+    uint64_t count = pauses_before(bytes, limit), by_tail = pauses_before(tail, REPLAY_EVENTS_MAX);
+    if (by_tail > count)
+        count = by_tail;
+    while (count-- > 0 && !checkpoint_pending(worker->checkpoint))
         (void)nanosleep(&pause, NULL);
 }
 
@@ -257,7 +262,7 @@ static void drive_checkpoint(struct worker *worker, struct turns *turns, uint64_
     worker->throttled = bytes > limit || tail > REPLAY_EVENTS_MAX;
     checkpoint_hurry(worker->checkpoint, bytes > limit / 2 || tail > REPLAY_EVENTS_MAX / 2);
     if (checkpoint_active(worker->checkpoint)) {
-        wait_for_checkpoint(bytes, limit, tail);
+        wait_for_checkpoint(worker, bytes, limit, tail);
         return;
     }
     if (tail < CHECKPOINT_EVENTS && bytes < limit / 2 &&
