@@ -84,7 +84,7 @@ uint64_t journal_first_sequence(const struct journal *journal); /* 0: empty */
 uint64_t journal_last_sequence(const struct journal *journal);  /* committed; 0: never used */
 /* What the next append gets, the trailer if nothing else is appended. */
 uint64_t journal_next_sequence(const struct journal *journal);
-/* The last committed trailer; all zero in a new journal. */
+/* The last committed trailer; all zero in a new journal, and for a reader with a range. */
 const struct journal_trailer *journal_last_trailer(const struct journal *journal);
 
 /* One transaction at a time. append assigns last + 1, last + 2 …, where the first after an open is

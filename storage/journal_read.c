@@ -135,8 +135,11 @@ static void walk_segment(struct walk *walk, struct journal_view *view,
     uint64_t sequence;
     size_t offset = recall(view, segment, walk->sequence, &sequence);
     offset = seek(view, offset, &sequence, walk->sequence);
-    if (offset < view->size)
-        walk->sequence = sequence; /* or behind it, when damage is in between */
+    if (offset < view->size && sequence > walk->sequence) { /* damage on the way hides it */
+        event = (struct journal_event){.sequence = walk->sequence};
+        walk->is_over = !walk->cb(walk->context, STATUS_CORRUPT, &event);
+        walk->sequence = sequence;
+    }
     while (!walk->is_over && walk->sequence <= last) {
         enum status found = journal_record_decode(view->bytes + offset, view->size - offset,
                                                   walk->sequence, &event);

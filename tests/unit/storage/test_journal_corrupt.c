@@ -183,6 +183,33 @@ static void a_walk_goes_on_behind_a_damaged_record(void **state)
     assert_walk(0, RECORDS);
 }
 
+static enum status read_from(uint64_t from, unsigned *count)
+{
+    *count = 0;
+    struct journal *journal = open_as(true);
+    enum status status = journal_read(journal, from, count_events, count);
+    journal_close(journal);
+    return status;
+}
+
+/* Nothing is left out in silence when the way to where a read begins is damaged. */
+static void a_read_behind_damage_is_right_or_refused(void **state)
+{
+    (void)state;
+    unsigned count;
+    fill_journal(2);
+    file_flip(file_path(), canary_at() + 6 - HEADER_SIZE, 0x10); /* its size: 1 MiB more */
+    assert_int_equal(read_from(1, &count), STATUS_CORRUPT);
+    assert_int_equal(count, 1);
+    assert_int_equal(read_from(2, &count), STATUS_CORRUPT);
+    assert_int_equal(read_from(3, &count), STATUS_CORRUPT);
+    assert_int_equal(count, 0);
+    assert_int_equal(read_from(4, &count), STATUS_OK); /* the trailer, which can be found */
+    assert_int_equal(count, 6);
+    assert_int_equal(read_from(7, &count), STATUS_OK);
+    assert_int_equal(count, 4);
+}
+
 static void another_version_is_refused(void **state)
 {
     (void)state;
@@ -282,6 +309,7 @@ int main(void)
         scratch_test(every_byte_of_every_record_is_covered),
         scratch_test(every_byte_of_a_segments_header_is_covered),
         scratch_test(a_walk_goes_on_behind_a_damaged_record),
+        scratch_test(a_read_behind_damage_is_right_or_refused),
         scratch_test(another_version_is_refused),
         scratch_test(damage_in_an_older_segment_is_found_by_reading),
         scratch_test(a_segment_that_is_missing_is_noticed),
