@@ -104,15 +104,17 @@ enum status directory_make_parents(const char *path)
     return status == STATUS_OK ? directory_make(parent) : status;
 }
 
-static enum status write_all(int fd, const uint8_t *data, size_t size)
+enum status file_write(int fd, const void *data, size_t size, uint64_t at)
 {
+    const uint8_t *from = data;
     while (size > 0) {
-        ssize_t written = write(fd, data, size);
+        ssize_t written = pwrite(fd, from, size, (off_t)at);
         if (written < 0 && errno == EINTR)
             continue;
         if (written <= 0)
             return written == 0 ? STATUS_IO : file_status(errno);
-        data += written;
+        from += written;
+        at += (uint64_t)written;
         size -= (size_t)written;
     }
     return STATUS_OK;
@@ -130,7 +132,7 @@ enum status file_replace(const char *path, const void *data, size_t size)
     int fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return file_status(errno);
-    enum status status = write_all(fd, data, size);
+    enum status status = file_write(fd, data, size, 0);
     if (status == STATUS_OK && fsync(fd) != 0)
         status = file_status(errno);
     if (close(fd) != 0 && status == STATUS_OK)

@@ -27,11 +27,6 @@ static uint64_t segment_size_of(uint64_t size_max)
     return size < JOURNAL_SEGMENT_SIZE_MAX ? size : JOURNAL_SEGMENT_SIZE_MAX;
 }
 
-static struct journal_segment *newest(const struct journal *journal)
-{
-    return journal->segment_count == 0 ? NULL : &journal->segments[journal->segment_count - 1];
-}
-
 static enum status file_size(const struct journal *journal, uint64_t number, uint64_t *size)
 {
     char path[JOURNAL_PATH_MAX];
@@ -70,31 +65,16 @@ static void tell_range(const struct journal *journal)
 
 /* ---- opening ---- */
 
-static enum status write_all(int fd, const uint8_t *data, size_t size, uint64_t at)
-{
-    while (size > 0) {
-        ssize_t written = pwrite(fd, data, size, (off_t)at);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0)
-            return written == 0 ? STATUS_STORAGE_FULL : file_status(errno);
-        data += written;
-        at += (uint64_t)written;
-        size -= (size_t)written;
-    }
-    return STATUS_OK;
-}
-
 /* The last writer may have died before its sync, or of a sync that failed, and then what is read
  * need not be on its way to the disk: so the last transaction is written again. */
 static enum status write_again(struct journal *journal)
 {
     struct journal_view *view;
-    const struct journal_segment *segment = newest(journal);
+    const struct journal_segment *segment = journal_newest(journal);
     uint64_t from = journal->last_begins_at;
     enum status status = journal_view_open(journal, segment, &view);
     if (status == STATUS_OK)
-        status = write_all(journal->fd, view->bytes + from, segment->size - from, from);
+        status = file_write(journal->fd, view->bytes + from, segment->size - from, from);
     if (status == STATUS_OK && fsync(journal->fd) != 0)
         status = STATUS_IO;
     return status;
@@ -103,13 +83,13 @@ static enum status write_again(struct journal *journal)
 static enum status open_newest(struct journal *journal)
 {
     char path[JOURNAL_PATH_MAX];
-    if (newest(journal) == NULL)
+    if (journal_newest(journal) == NULL)
         return STATUS_OK;
-    journal_segment_path(journal->directory, newest(journal)->number, path);
+    journal_segment_path(journal->directory, journal_newest(journal)->number, path);
     journal->fd = open(path, O_RDWR | O_CLOEXEC);
     if (journal->fd < 0)
         return file_status(errno);
-    enum status status = file_size(journal, newest(journal)->number, &journal->filled);
+    enum status status = file_size(journal, journal_newest(journal)->number, &journal->filled);
     return status == STATUS_OK ? write_again(journal) : status;
 }
 
@@ -236,11 +216,15 @@ uint64_t journal_last_sequence(const struct journal *journal)
     return journal->last;
 }
 
+/* Before a transaction. */
+static uint64_t next_free(const struct journal *journal)
+{
+    return (journal->last > journal->floor ? journal->last : journal->floor) + 1;
+}
+
 uint64_t journal_next_sequence(const struct journal *journal)
 {
-    if (journal->in_transaction)
-        return journal->txn_last + 1;
-    return (journal->last > journal->floor ? journal->last : journal->floor) + 1;
+    return journal->in_transaction ? journal->txn_last + 1 : next_free(journal);
 }
 
 const struct journal_trailer *journal_last_trailer(const struct journal *journal)
@@ -269,13 +253,13 @@ static enum status begin(struct journal *journal, bool trim_only)
         return STATUS_FULL;
     journal_fill_step(journal);
     journal->txn_first = journal->first;
-    journal->txn_last = journal_next_sequence(journal) - 1;
+    journal->txn_last = next_free(journal) - 1;
     journal->in_transaction = true;
     journal->trim_only = trim_only;
     journal->result = STATUS_OK;
     /* Where sequences are left out, a new segment says so. */
-    journal->begins_segment = newest(journal) == NULL ||
-                              newest(journal)->size >= journal->segment_size ||
+    journal->begins_segment = journal_newest(journal) == NULL ||
+                              journal_newest(journal)->size >= journal->segment_size ||
                               journal->txn_last != journal->last;
     journal->used = journal->begins_segment ? JOURNAL_SEGMENT_HEADER_SIZE : 0;
     return STATUS_OK;
@@ -363,8 +347,8 @@ static enum status put_trailer(struct journal *journal, const struct journal_tra
 static struct journal_segment segment_to_begin(const struct journal *journal)
 {
     return (struct journal_segment){
-        .number = newest(journal) == NULL ? 1 : newest(journal)->number + 1,
-        .first = (journal->last > journal->floor ? journal->last : journal->floor) + 1,
+        .number = journal_next_number(journal),
+        .first = next_free(journal),
         .previous = journal->last,
         .fd = -1,
     };
@@ -386,8 +370,8 @@ static enum status prepare_segment(struct journal *journal)
 static enum status write_transaction(const struct journal *journal)
 {
     int fd = journal->begins_segment ? journal->next.fd : journal->fd;
-    uint64_t at = journal->begins_segment ? 0 : newest(journal)->size;
-    enum status status = write_all(fd, journal->buffer, journal->used, at);
+    uint64_t at = journal->begins_segment ? 0 : journal_newest(journal)->size;
+    enum status status = file_write(fd, journal->buffer, journal->used, at);
     CRASH_POINT(JOURNAL_WRITTEN);
     return status == STATUS_OK && fdatasync(fd) != 0 ? file_status(errno) : status;
 }
@@ -402,10 +386,10 @@ static void take_over(struct journal *journal, const struct journal_trailer *tra
         journal->filled = journal->next.filled;
         journal->next = (struct journal_next){.fd = -1};
     }
-    newest(journal)->size += journal->used;
+    journal_newest(journal)->size += journal->used;
     journal->bytes += journal->used;
-    if (journal->filled < newest(journal)->size)
-        journal->filled = newest(journal)->size;
+    if (journal->filled < journal_newest(journal)->size)
+        journal->filled = journal_newest(journal)->size;
     journal->first = journal->txn_first;
     journal->last = journal->txn_last;
     journal->trailer = *trailer;

@@ -25,17 +25,13 @@ static enum status verify(const struct journal_view *view, uint64_t sequence, ui
 static enum status write_file(int fd, const uint8_t *bytes, size_t size, journal_copy_cb cb,
                               const void *context)
 {
-    while (size > 0) {
+    for (size_t at = 0; at < size; at += CHUNK_SIZE) {
         enum status status = cb(context);
+        if (status == STATUS_OK)
+            status =
+                file_write(fd, bytes + at, size - at < CHUNK_SIZE ? size - at : CHUNK_SIZE, at);
         if (status != STATUS_OK)
             return status;
-        ssize_t written = write(fd, bytes, size < CHUNK_SIZE ? size : CHUNK_SIZE);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0)
-            return written == 0 ? STATUS_STORAGE_FULL : file_status(errno);
-        bytes += written;
-        size -= (size_t)written;
     }
     return fsync(fd) == 0 ? STATUS_OK : file_status(errno);
 }

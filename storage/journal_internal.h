@@ -123,10 +123,15 @@ enum status journal_segments_extend(struct journal *journal);
 enum status journal_segments_add(struct journal *journal, const struct journal_segment *segment);
 enum status journal_segments_reserve(struct journal *journal);
 void journal_segments_forget(struct journal *journal);
+/* The oldest ones, and their views. */
+void journal_segments_remove(struct journal *journal, size_t count);
 /* Leaves out those whose records are all trimmed, and their views: their files may be gone. */
 void journal_segments_trim(struct journal *journal);
 /* Opens all of them for good, so that nobody uses their files again. */
 enum status journal_segments_hold(struct journal *journal);
+struct journal_segment *journal_newest(const struct journal *journal); /* NULL: there is none */
+/* Of the segment behind the newest one. */
+uint64_t journal_next_number(const struct journal *journal);
 /* The last sequence that can be in it. */
 uint64_t journal_segment_last(const struct journal *journal, size_t index);
 

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -23,21 +22,11 @@ static uint64_t least(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-static const struct journal_segment *newest(const struct journal *journal)
-{
-    return journal->segment_count == 0 ? NULL : &journal->segments[journal->segment_count - 1];
-}
-
-static uint64_t next_number(const struct journal *journal)
-{
-    return newest(journal) == NULL ? 1 : newest(journal)->number + 1;
-}
-
 static enum status next_create(struct journal *journal)
 {
     char path[JOURNAL_PATH_MAX];
     struct stat file;
-    journal_segment_path(journal->directory, next_number(journal), path);
+    journal_segment_path(journal->directory, journal_next_number(journal), path);
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
         return file_status(errno);
@@ -90,7 +79,7 @@ static void fill(struct journal *journal, int fd, uint64_t *filled)
  * The current file is filled only when it was begun without that, as the first one is. */
 void journal_fill_step(struct journal *journal)
 {
-    uint64_t used = newest(journal) == NULL ? 0 : newest(journal)->size;
+    uint64_t used = journal_newest(journal) == NULL ? 0 : journal_newest(journal)->size;
     uint64_t size = journal->segment_size, ahead = least(journal->fill_ahead, size / 4);
     uint64_t for_next = 2 * used > size ? least(2 * used - size, journal->fill_ahead) : 0;
     if (journal->fill_pause > 0)
@@ -111,7 +100,7 @@ static bool use_again(struct journal *journal, const char *path)
     int fd = open(path, O_RDWR | O_CLOEXEC);
     if (fd < 0)
         return false;
-    journal_segment_path(journal->directory, next_number(journal), to);
+    journal_segment_path(journal->directory, journal_next_number(journal), to);
     if (flock(fd, LOCK_EX | LOCK_NB) != 0 || fstat(fd, &file) != 0 || rename(path, to) != 0) {
         close(fd);
         return false;
@@ -134,8 +123,6 @@ void journal_drop_segment(struct journal *journal)
     if (!is_gone && unlink(path) != 0 && errno != ENOENT)
         return; /* again after the next commit */
     CRASH_POINT(SEGMENT_DROPPED);
-    journal->segment_count--;
-    memmove(journal->segments, journal->segments + 1,
-            journal->segment_count * sizeof journal->segments[0]);
+    journal_segments_remove(journal, 1);
     journal->bytes -= oldest.size;
 }

@@ -125,9 +125,8 @@ static bool is_header_damaged(struct journal *journal)
 {
     struct journal_view *view;
     struct journal_links links;
-    size_t at, count = journal->segment_count;
-    struct journal_segment next = {
-        .number = count > 0 ? journal->segments[count - 1].number + 1 : 1, .fd = -1};
+    size_t at;
+    struct journal_segment next = {.number = journal_next_number(journal), .fd = -1};
     /* Looked for first: a writer may begin it right now, header and all. */
     return journal_view_open(journal, &next, &view) == STATUS_OK &&
            journal_trailer_find(view->bytes, view->size, 0, journal->last, journal->last + 1, &at,
@@ -156,8 +155,8 @@ enum status journal_scan(struct journal *journal, bool *is_damaged)
 static enum status load_again(struct journal *journal)
 {
     struct journal_segment known = {0};
-    if (journal->segment_count > 0)
-        known = journal->segments[journal->segment_count - 1];
+    if (journal_newest(journal) != NULL)
+        known = *journal_newest(journal);
     enum status status = journal_segments_load(journal);
     for (size_t i = 0; i < journal->segment_count; i++)
         if (journal->segments[i].number == known.number) {

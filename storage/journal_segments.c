@@ -25,7 +25,6 @@ enum {
     AT_PREVIOUS = 32,
     NAME_DIGITS = 16,
     MAPPED_MIN = 64 << 20, /* bytes of addresses; a file may grow behind what is mapped */
-    MARK_EVERY_MIN = 64 << 10,
 };
 _Static_assert(AT_PREVIOUS + 8 == JOURNAL_SEGMENT_HEADER_SIZE, "records follow the header");
 
@@ -124,6 +123,17 @@ void journal_segments_forget(struct journal *journal)
     journal->segment_count = 0;
 }
 
+struct journal_segment *journal_newest(const struct journal *journal)
+{
+    return journal->segment_count == 0 ? NULL : &journal->segments[journal->segment_count - 1];
+}
+
+uint64_t journal_next_number(const struct journal *journal)
+{
+    const struct journal_segment *newest = journal_newest(journal);
+    return newest == NULL ? 1 : newest->number + 1;
+}
+
 uint64_t journal_segment_last(const struct journal *journal, size_t index)
 {
     bool is_newest = index + 1 == journal->segment_count;
@@ -214,8 +224,7 @@ enum status journal_segments_extend(struct journal *journal)
         return journal_segments_load(journal);
     check(journal->segments != NULL);
     for (;;) {
-        struct journal_segment segment = {
-            .number = journal->segments[journal->segment_count - 1].number + 1, .fd = -1};
+        struct journal_segment segment = {.number = journal_next_number(journal), .fd = -1};
         enum status status = journal_segment_look(journal, &segment);
         if (status == STATUS_OK)
             status = journal_segments_add(journal, &segment);
@@ -279,11 +288,11 @@ static enum status view_refresh(struct journal_view *view)
     return STATUS_OK;
 }
 
-static void view_free(struct journal_view *view, bool owns_fd)
+static void view_free(const struct journal *journal, struct journal_view *view)
 {
     if (view->mapped > 0)
         munmap((void *)(uintptr_t)view->bytes, view->mapped);
-    if (owns_fd && view->fd >= 0)
+    if (!journal->is_pinned && view->fd >= 0)
         close(view->fd);
     *view = (struct journal_view){.fd = -1};
 }
@@ -292,7 +301,7 @@ void journal_views_close(struct journal *journal, uint64_t below)
 {
     for (unsigned i = 0; i < JOURNAL_VIEWS; i++)
         if (journal->views[i].number != 0 && journal->views[i].number < below)
-            view_free(&journal->views[i], !journal->is_pinned);
+            view_free(journal, &journal->views[i]);
 }
 
 enum status journal_view_open(struct journal *journal, const struct journal_segment *segment,
@@ -305,7 +314,7 @@ enum status journal_view_open(struct journal *journal, const struct journal_segm
         }
     struct journal_view *view = &journal->views[journal->next_view++ % JOURNAL_VIEWS];
     if (view->number != 0)
-        view_free(view, !journal->is_pinned);
+        view_free(journal, view);
     view->fd = segment->fd;
     enum status status = STATUS_OK;
     if (!journal->is_pinned)
@@ -313,7 +322,7 @@ enum status journal_view_open(struct journal *journal, const struct journal_segm
     if (status == STATUS_OK)
         status = view_refresh(view);
     if (status != STATUS_OK) {
-        view_free(view, !journal->is_pinned);
+        view_free(journal, view);
         return status;
     }
     view->number = segment->number;
@@ -321,17 +330,21 @@ enum status journal_view_open(struct journal *journal, const struct journal_segm
     return STATUS_OK;
 }
 
+void journal_segments_remove(struct journal *journal, size_t count)
+{
+    journal_views_close(journal, journal->segments[count - 1].number + 1);
+    journal->segment_count -= count;
+    memmove(journal->segments, journal->segments + count,
+            journal->segment_count * sizeof journal->segments[0]);
+}
+
 void journal_segments_trim(struct journal *journal)
 {
     size_t gone = 0;
     while (gone + 1 < journal->segment_count && journal->segments[gone + 1].first <= journal->first)
         gone++;
-    if (gone == 0)
-        return;
-    journal->segment_count -= gone;
-    memmove(journal->segments, journal->segments + gone,
-            journal->segment_count * sizeof journal->segments[0]);
-    journal_views_close(journal, journal->segments[0].number);
+    if (gone > 0)
+        journal_segments_remove(journal, gone);
 }
 
 /* ---- the lock ---- */

@@ -1,8 +1,8 @@
 #include "unit.h"
+#include "scratch.h"
 #include "audit_state.h"
 #include "state.h"
 #include "wallet.h"
-#include <ftw.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -32,21 +32,13 @@ static int set_up(void **state)
     return 0;
 }
 
-static int remove_one(const char *path, const struct stat *found, int kind, struct FTW *walk)
-{
-    (void)found;
-    (void)kind;
-    (void)walk;
-    return remove(path);
-}
-
 static int tear_down(void **state)
 {
     struct fixture *fixture = *state;
     state_reader_close(fixture->reader);
     journal_close(fixture->journal);
     state_close(fixture->state);
-    nftw(fixture->directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    scratch_remove(fixture->directory);
     free(fixture->text);
     free(fixture);
     return 0;

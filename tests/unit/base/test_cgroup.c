@@ -1,6 +1,6 @@
 #include "cgroup.h"
+#include "scratch.h"
 #include "unit.h"
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,18 +20,10 @@ static int setup(void **state)
     return 0;
 }
 
-static int remove_one(const char *path, const struct stat *found, int kind, struct FTW *walk)
-{
-    (void)found;
-    (void)kind;
-    (void)walk;
-    return remove(path);
-}
-
 static int teardown(void **state)
 {
     (void)state;
-    return nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    return scratch_remove(root);
 }
 
 /* Makes the directories above it too. */

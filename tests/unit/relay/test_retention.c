@@ -1,9 +1,9 @@
 #include "retention.h"
 #include "records.h"
+#include "scratch.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,20 +70,12 @@ static int setup(void **state)
     return 0;
 }
 
-static int remove_one(const char *path, const struct stat *found, int kind, struct FTW *walk)
-{
-    (void)found;
-    (void)kind;
-    (void)walk;
-    return remove(path);
-}
-
 static int teardown(void **state)
 {
     struct fixture *fixture = *state;
     journal_close(fixture->writer);
     journal_close(fixture->reader);
-    int result = nftw(fixture->directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    int result = scratch_remove(fixture->directory);
     free(fixture);
     return result;
 }

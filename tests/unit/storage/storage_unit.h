@@ -2,9 +2,9 @@
 #define BOXOFFICE_TEST_STORAGE_UNIT_H
 
 #include "journal.h"
+#include "scratch.h"
 #include "unit.h"
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -29,19 +29,10 @@ static inline int scratch_setup(void **state)
     return mkdtemp(scratch) != NULL ? 0 : -1;
 }
 
-static inline int scratch_remove_one(const char *path, const struct stat *found, int kind,
-                                     struct FTW *walk)
-{
-    (void)found;
-    (void)kind;
-    (void)walk;
-    return remove(path);
-}
-
 static inline int scratch_teardown(void **state)
 {
     (void)state;
-    return nftw(scratch, scratch_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    return scratch_remove(scratch);
 }
 
 #define scratch_test(function)                                                                     \
@@ -135,23 +126,12 @@ static inline struct journal_trailer trailer_of(uint64_t clock_ms)
     };
 }
 
-/* One transaction of `count` events. Returns the status of the first call that failed. */
-static inline enum status commit_test_events(struct journal *journal, unsigned count)
-{
-    const struct journal_trailer trailer = trailer_of(journal_next_sequence(journal) + count);
-    enum status status = journal_begin(journal);
-    if (status != STATUS_OK)
-        return status;
-    for (unsigned i = 0; i < count; i++)
-        (void)append_test_event(journal, NULL); /* sticky */
-    return journal_commit(journal, &trailer);
-}
-
-/* The same, and only `kept` records of before stay. */
+/* One transaction of `count` events; only `kept` records of before stay. Returns the status of the
+ * first call that failed. */
 static inline enum status commit_and_trim(struct journal *journal, unsigned count, uint64_t kept)
 {
     uint64_t last = journal_last_sequence(journal);
-    const struct journal_trailer trailer = trailer_of(last + count + 1);
+    const struct journal_trailer trailer = trailer_of(journal_next_sequence(journal) + count);
     enum status status = journal_begin(journal);
     if (status != STATUS_OK)
         return status;
@@ -160,6 +140,27 @@ static inline enum status commit_and_trim(struct journal *journal, unsigned coun
     if (last > kept)
         journal_trim(journal, last - kept);
     return journal_commit(journal, &trailer);
+}
+
+static inline enum status commit_test_events(struct journal *journal, unsigned count)
+{
+    return commit_and_trim(journal, count, UINT64_MAX);
+}
+
+/* The file of a segment of the journal "journal". */
+static inline const char *segment_path(unsigned number)
+{
+    char name[64];
+    snprintf(name, sizeof name, "journal/%016u.log", number);
+    return scratch_path(name);
+}
+
+static inline unsigned count_segments(void)
+{
+    unsigned count = 0;
+    for (unsigned number = 1; number < 1000; number++)
+        count += access(segment_path(number), F_OK) == 0;
+    return count;
 }
 
 /* What a read of a whole journal saw. */

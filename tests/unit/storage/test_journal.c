@@ -321,18 +321,8 @@ static struct journal *small_journal(uint64_t fill_ahead)
 
 static off_t size_of_segment(unsigned number)
 {
-    char name[64];
     struct stat file;
-    snprintf(name, sizeof name, "journal/%016u.log", number);
-    return stat(scratch_path(name), &file) == 0 ? file.st_size : -1;
-}
-
-static unsigned count_segments(void)
-{
-    unsigned count = 0;
-    for (unsigned number = 1; number < 1000; number++)
-        count += size_of_segment(number) >= 0;
-    return count;
+    return stat(segment_path(number), &file) == 0 ? file.st_size : -1;
 }
 
 static void records_are_read_across_segments_from_any_of_them(void **state)
@@ -379,12 +369,12 @@ static void the_file_of_a_trimmed_segment_is_used_again(void **state)
     struct stat first, again;
     struct journal *journal = small_journal(0);
     assert_int_equal(commit_test_events(journal, 1), STATUS_OK);
-    assert_int_equal(stat(scratch_path("journal/0000000000000001.log"), &first), 0);
+    assert_int_equal(stat(segment_path(1), &first), 0);
     while (size_of_segment(2) < 0)
         assert_int_equal(commit_test_events(journal, 20), STATUS_OK);
     trim_to(journal, UINT64_MAX);
     assert_int_equal(size_of_segment(1), -1);
-    assert_int_equal(stat(scratch_path("journal/0000000000000003.log"), &again), 0);
+    assert_int_equal(stat(segment_path(3), &again), 0);
     assert_true(first.st_ino == again.st_ino && again.st_size >= SMALL_SEGMENT);
     journal_close(journal);
 
@@ -392,7 +382,7 @@ static void the_file_of_a_trimmed_segment_is_used_again(void **state)
     journal = small_journal(0);
     while (size_of_segment(4) < 0)
         assert_int_equal(commit_test_events(journal, 20), STATUS_OK);
-    assert_int_equal(stat(scratch_path("journal/0000000000000003.log"), &again), 0);
+    assert_int_equal(stat(segment_path(3), &again), 0);
     assert_true(first.st_ino == again.st_ino);
     while (size_of_segment(5) < 0)
         assert_int_equal(commit_test_events(journal, 20), STATUS_OK);

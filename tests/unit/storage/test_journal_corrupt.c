@@ -47,7 +47,7 @@ static void fill_journal(unsigned canary_at)
 
 static const char *file_path(void)
 {
-    return scratch_path("journal/0000000000000001.log");
+    return segment_path(1);
 }
 
 static long canary_at(void)
@@ -227,13 +227,6 @@ static void another_version_is_refused(void **state)
 /* ---- of several segments ---- */
 
 enum { SMALL_SIZE = 4 << 20, TRANSACTIONS = 40, PER_TRANSACTION = 100 };
-
-static const char *segment_path(unsigned number)
-{
-    char name[64];
-    snprintf(name, sizeof name, "journal/%016u.log", number);
-    return scratch_path(name);
-}
 
 /* The number of segments. */
 static unsigned fill_segments(void)

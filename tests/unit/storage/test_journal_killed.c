@@ -20,15 +20,7 @@ static int write_journal(const char *path)
     if (journal_open(&journal, path, &options) != STATUS_OK)
         return 1;
     for (;;) {
-        uint64_t count = 1 + unit_random(&seed) % 30, last = journal_last_sequence(journal);
-        const struct journal_trailer trailer = trailer_of(last + count + 1);
-        if (journal_begin(journal) != STATUS_OK)
-            return 1;
-        for (uint64_t i = 0; i < count; i++)
-            (void)append_test_event(journal, NULL);
-        if (last > KEPT)
-            journal_trim(journal, last - KEPT);
-        if (journal_commit(journal, &trailer) != STATUS_OK)
+        if (commit_and_trim(journal, (unsigned)(1 + unit_random(&seed) % 30), KEPT) != STATUS_OK)
             return 1;
         send_number(STDOUT_FILENO, journal_last_sequence(journal));
     }

@@ -194,17 +194,6 @@ static void a_reader_sees_no_more_than_it_is_told(void **state)
     journal_close(journal);
 }
 
-static unsigned count_files(void)
-{
-    unsigned count = 0;
-    for (unsigned number = 1; number < 1000; number++) {
-        char name[64];
-        snprintf(name, sizeof name, "journal/%016u.log", number);
-        count += access(scratch_path(name), F_OK) == 0;
-    }
-    return count;
-}
-
 /* The file that it is in goes, but is not used again, so it reads that one to its end; what it has
  * not reached of the others is trimmed for it too. */
 static void a_long_read_keeps_its_file_and_costs_the_writer_nothing(void **state)
@@ -214,14 +203,14 @@ static void a_long_read_keeps_its_file_and_costs_the_writer_nothing(void **state
     struct journal_range *range = range_beside(path);
     struct journal *journal = open_beside(range, false);
     assert_int_equal(commit_test_events(journal, 10), STATUS_OK);
-    while (count_files() < 4)
+    while (count_segments() < 4)
         assert_int_equal(commit_test_events(journal, 20), STATUS_OK);
     struct test_child child = child_start("read_long", path);
     assert_true(receive_number(child.from, &number));
     for (unsigned i = 0; i < 2000; i++)
         assert_int_equal(commit_and_trim(journal, 50, KEPT), STATUS_OK);
     assert_true(journal_bytes_used(journal) < SMALL_SIZE / 4);
-    assert_true(count_files() < 10);
+    assert_true(count_segments() < 10);
     send_number(child.to, 1);
     assert_true(receive_number(child.from, &first) && receive_number(child.from, &last));
     assert_int_equal(first, 1);
@@ -244,7 +233,7 @@ static void a_killed_reader_costs_the_writer_nothing(void **state)
     assert_int_equal(WTERMSIG(child_wait(&child)), SIGKILL);
     for (unsigned i = 0; i < 2000; i++)
         assert_int_equal(commit_and_trim(journal, 50, KEPT), STATUS_OK);
-    assert_true(count_files() < 10);
+    assert_true(count_segments() < 10);
     journal_close(journal);
     range_unmap(range);
 }

@@ -57,18 +57,11 @@ struct files {
     struct image images[FILES_MAX]; /* bytes NULL: not there */
 };
 
-static const char *path_of(unsigned number)
-{
-    char name[64];
-    snprintf(name, sizeof name, "journal/%016u.log", number);
-    return scratch_path(name);
-}
-
 static struct image image_of(unsigned number)
 {
     struct image image = {0};
     struct stat file;
-    int fd = open(path_of(number), O_RDONLY | O_CLOEXEC);
+    int fd = open(segment_path(number), O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return image;
     assert_int_equal(fstat(fd, &file), 0);
@@ -82,10 +75,10 @@ static struct image image_of(unsigned number)
 
 static void put_image(unsigned number, const struct image *image)
 {
-    unlink(path_of(number));
+    unlink(segment_path(number));
     if (image->bytes == NULL)
         return;
-    int fd = open(path_of(number), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    int fd = open(segment_path(number), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     assert_true(fd >= 0);
     assert_int_equal(write(fd, image->bytes, image->size), image->size);
     close(fd);
